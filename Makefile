@@ -1,0 +1,117 @@
+# make          the server, the tool and the library, in build/
+# make serve    installs what is missing, builds, serves on 127.0.0.1:8080
+# make test     installs what is missing, builds, runs every test
+# make asan     everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
+# make install  into $(DESTDIR)$(PREFIX)
+
+MAKEFLAGS += --no-builtin-rules
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CC      ?= cc
+BUILD_CC ?= cc
+ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
+VERSION := $(shell sed -n 's/.*TP_VERSION "\(.*\)"/\1/p' include/tidepool.h)
+
+PACKAGES := libmicrohttpd jansson libjpeg spng libwebp
+# -ffp-contract=fast: gcc fuses a*b+c under gnu11 only, and some compilers not at all without it.
+CFLAGS   ?= -O2 -g
+override CFLAGS += -std=gnu11 -fopenmp -ffp-contract=fast -fno-math-errno -fPIE -fstack-protector-strong \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
+override CPPFLAGS += -Iinclude -Isrc -MMD -MP -D_GNU_SOURCE
+override LDFLAGS  += -fopenmp -pie -Wl,-z,relro,-z,now
+ifeq ($(SANITIZE),)
+override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+override CFLAGS  += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+# Kernels: one source, one object per instruction set. A new processor is one line here and one in
+# src/kernels/dispatch.c.
+ISAS-x86_64  := base avx2 avx512
+ISAS-aarch64 := neon
+ISA          := $(or $(ISAS-$(ARCH)),base)
+MARCH-avx2   := -mavx2 -mfma
+MARCH-avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+
+LIB_DIRS := base kernels ops graph formats
+LIB_SRC  := $(filter-out src/kernels/table.c,$(wildcard $(LIB_DIRS:%=src/%/*.c)))
+APP_SRC  := src/main.c $(wildcard src/service/*.c src/http/*.c src/cli/*.c)
+LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o)
+APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+LIB_LIBS   = $(shell pkg-config --libs jansson libjpeg spng libwebp) -lm
+APP_LIBS   = $(shell pkg-config --libs libmicrohttpd) -lpthread
+
+all: $(BUILD)/tidepool $(BUILD)/libtidepool.a
+
+$(BUILD)/tidepool: $(APP_OBJ) $(BUILD)/libtidepool.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+
+$(BUILD)/libtidepool.a: $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+# GET /openapi.json answers api/openapi.yaml: a tool of the build (for the machine that builds, when
+# cross-compiling) turns it into a C source.
+$(BUILD)/yaml2c: scripts/yaml2c.c
+	@mkdir -p $(@D)
+	$(BUILD_CC) -O1 -o $@ $< -lyaml
+
+$(BUILD)/gen/openapi.c: api/openapi.yaml $(BUILD)/yaml2c
+	@mkdir -p $(@D)
+	$(BUILD)/yaml2c tp_openapi_json < $< > $@
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(ISA:%=$(BUILD)/obj/kernels/table.%.o): $(BUILD)/obj/kernels/table.%.o: src/kernels/table.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DTP_TABLE=tp_kernels_$* -DTP_NAME='"$*"' $(CFLAGS) $(MARCH-$*) -c -o $@ $<
+
+# Unit tests: one program per tests/unit/test_<file>.c, all with the reference operators beside them.
+$(BUILD)/tests/%: tests/unit/%.c tests/ref.c tests/check.c $(BUILD)/libtidepool.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -MF $@.d -Itests $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) -lcmocka $(LIB_LIBS)
+
+unit: $(UNIT)
+
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit
+
+deps:
+	@scripts/install-deps.sh
+
+serve: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/tidepool serve
+
+test:
+	@scripts/install-deps.sh test
+	@scripts/run-tests.sh
+
+clean:
+	rm -rf $(BUILD)
+
+install: all
+	install -D -m 755 $(BUILD)/tidepool $(DESTDIR)$(PREFIX)/bin/tidepool
+	install -D -m 644 $(BUILD)/libtidepool.a $(DESTDIR)$(PREFIX)/lib/libtidepool.a
+	install -D -m 644 include/tidepool.h $(DESTDIR)$(PREFIX)/include/tidepool.h
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tidepool' \
+	  'Description: Pooled feature maps of convolutional networks' 'Version: $(VERSION)' \
+	  'Requires.private: jansson libjpeg spng libwebp' \
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' \
+	  'Libs.private: -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
+
+.PHONY: all unit asan deps serve test clean install
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,42 @@
+/* arena.h - memory by lifetime: what is born together dies together.
+ * Whoever owns the arena owns every pointer that came from it. One thread at a time. */
+#ifndef TP_ARENA_H
+#define TP_ARENA_H
+
+#include "base/err.h"
+
+struct tp_arena {
+    struct tp_arena_chunk *chunks;   /* newest first */
+    size_t used_bytes;               /* of the newest chunk */
+    size_t total_bytes;              /* of all chunks */
+    size_t limit_bytes;              /* total_bytes never exceeds it */
+};
+
+/* An empty arena that will hold at most `limit_bytes`. Allocates nothing. */
+void tp_arena_init(struct tp_arena *a, size_t limit_bytes);
+
+/* Frees everything; the arena is empty again and may be used on. */
+void tp_arena_fini(struct tp_arena *a);
+
+/* Forgets everything but keeps one small chunk warm for the next use. */
+void tp_arena_reset(struct tp_arena *a);
+
+/* `bytes` of uninitialised memory, 64-byte aligned; NULL at the limit or when memory is out. */
+void *tp_arena_alloc(struct tp_arena *a, size_t bytes);
+
+/* n * size bytes, checked for overflow, zeroed. */
+void *tp_arena_zalloc(struct tp_arena *a, size_t n, size_t size);
+
+/* n floats, uninitialised, 64-byte aligned. */
+float *tp_arena_floats(struct tp_arena *a, int64_t n);
+
+/* A copy of text[0..n_bytes) with a NUL behind it. */
+char *tp_arena_strndup(struct tp_arena *a, const char *text, size_t n_bytes);
+
+/* A formatted string; NULL when memory is out. */
+char *tp_arena_printf(struct tp_arena *a, const char *fmt, ...) TP_PRINTF(2, 3);
+
+/* The error that an arena's NULL means: too large at its limit, else no memory. Always false. */
+bool tp_arena_fail(const struct tp_arena *a, struct tp_err *err);
+
+#endif

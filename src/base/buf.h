@@ -1,0 +1,26 @@
+/* buf.h - bytes that grow: where an answer is written. Appending never fails on its own; a buffer
+ * that ran out says so once, at the end, in `failed`. */
+#ifndef TP_BUF_H
+#define TP_BUF_H
+
+#include "base/err.h"
+
+struct tp_buf {
+    char *data;                      /* malloc()ed; not NUL-terminated */
+    size_t n_bytes, capacity;
+    size_t limit_bytes;              /* 0: none */
+    bool failed;                     /* out of memory, or beyond the limit */
+};
+
+void tp_buf_fini(struct tp_buf *b);
+
+/* Room for `n` more bytes; a pointer to it, or NULL (and failed). Does not change n_bytes. */
+char *tp_buf_reserve(struct tp_buf *b, size_t n);
+void tp_buf_bytes(struct tp_buf *b, const void *bytes, size_t n);
+void tp_buf_text(struct tp_buf *b, const char *text);
+void tp_buf_printf(struct tp_buf *b, const char *fmt, ...) TP_PRINTF(2, 3);
+
+/* True when everything was written; else *err says too large or out of memory. */
+bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err) TP_MUST_USE;
+
+#endif

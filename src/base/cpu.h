@@ -1,0 +1,16 @@
+/* cpu.h - what this process may use of the machine. */
+#ifndef TP_CPU_H
+#define TP_CPU_H
+
+#include "base/err.h"
+
+/* Whole processors this process may keep busy: the least of its affinity mask and the quota of its
+ * cgroups (v2 cpu.max here and in every parent, v1 cfs quota), at least 1. A quota of 1.5 gives 1:
+ * a thread more would be throttled half of the time. */
+int tp_cpu_count(void);
+
+/* The quota alone, read beneath `cgroup_root` ("/sys/fs/cgroup") for the process that
+ * `proc_cgroup` ("/proc/self/cgroup") describes. Processors, or 0 where there is none. */
+double tp_cpu_quota(const char *cgroup_root, const char *proc_cgroup);
+
+#endif
