@@ -1,0 +1,159 @@
+/* kernels.h - the inner loops, one table of them per instruction set.
+ *
+ * One source (table.c and the family headers it includes) is compiled once per instruction set, in
+ * GCC vector extensions; each object exports one const table, and tp_kernels_get() answers the one
+ * that was chosen at start. A kernel has no threads, no malloc, no errno and no opinion: its caller
+ * has checked every size. Kernels never read or write beyond what their arguments describe (tests
+ * put data against a guard page). Maps are channels last: a pixel is `channels` floats in a row. */
+#ifndef TP_KERNELS_H
+#define TP_KERNELS_H
+
+#include "base/err.h"
+
+/* ---- activations: elementwise, fused wherever a result is in registers or in cache --------------- */
+
+enum tp_act_kind {
+    TP_ACT_LINEAR,
+    TP_ACT_CLAMP,          /* min(max(x, alpha), beta): relu, relu6, ONNX Clip; NaN stays NaN */
+    TP_ACT_LEAKY_RELU,     /* x < 0 ? alpha x : x */
+    TP_ACT_RELU,           /* Keras's full ReLU: slope alpha, max_value beta, threshold gamma */
+    TP_ACT_ELU,            /* x < 0 ? alpha (e^x - 1) : x */
+    TP_ACT_SIGMOID,
+    TP_ACT_TANH,
+    TP_ACT_HARD_SIGMOID,   /* clamp(alpha x + beta, 0, 1); Keras 3: alpha 1/6, beta 1/2 */
+    TP_ACT_HARD_SWISH,     /* x * clamp(x/6 + 1/2, 0, 1) */
+    TP_ACT_SWISH,          /* x * sigmoid(x) */
+    TP_ACT_GELU,           /* x * (1 + erf(x / sqrt 2)) / 2 */
+    TP_ACT_ABS,
+    TP_ACT_SQUARE,
+    TP_ACT_SQRT,
+    TP_N_ACT_KINDS,
+};
+
+struct tp_act {
+    enum tp_act_kind kind;
+    float alpha, beta, gamma;
+};
+
+enum tp_binary_kind {
+    TP_BINARY_ADD, TP_BINARY_SUB, TP_BINARY_MUL, TP_BINARY_MAX,
+    TP_BINARY_PRELU,       /* a < 0 ? a * b : a */
+    TP_N_BINARY_KINDS,
+};
+
+enum tp_reduce_kind { TP_REDUCE_MAX, TP_REDUCE_MIN, TP_REDUCE_SUM, TP_N_REDUCE_KINDS };
+
+/* ---- a tile of a matrix product ------------------------------------------------------------------ */
+
+/* c[r][j] = clamp(scale[j] * sum_k a(r, k) b[k][j] + shift[j] + residual[r][j], lo, hi)
+ * for r < m <= mr, j < n <= nr. k runs over n_seg segments of seg_len contiguous floats: that is how
+ * a convolution reads its input without im2col (a segment is one row of the window). Each c[r][j] is
+ * summed in the order of k whatever m is, so results do not depend on how rows were grouped. */
+struct tp_tile {
+    const float *a;                  /* row r, segment s starts at a + r * lda + seg[s] */
+    ptrdiff_t lda;
+    const ptrdiff_t *seg;
+    int n_seg, seg_len;
+    const float *b;                  /* one packed panel: [n_seg * seg_len][nr], vector-aligned */
+    float *c;                        /* row r starts at c + r * ldc */
+    ptrdiff_t ldc;
+    int m, n;
+    const float *scale, *shift;      /* n floats each; NULL: 1 and 0 */
+    const float *residual;           /* row r starts at residual + r * ldr; NULL: none */
+    ptrdiff_t ldr;
+    float lo, hi;                    /* -INFINITY, INFINITY: no clamp */
+};
+
+/* ---- windows over maps ----------------------------------------------------------------------------- */
+
+/* A run of n_pixels output pixels of which pixel i reads, for every tap t, the input pixel at
+ * in + i * in_step + taps[t]. Callers cut rows so that all pixels of a span have the same taps:
+ * padding is a tap that is not there. */
+struct tp_span {
+    float *out;                      /* pixel i at out + i * out_step */
+    ptrdiff_t out_step;
+    const float *in;
+    ptrdiff_t in_step;
+    const ptrdiff_t *taps;
+    int n_taps;                      /* at least 1 */
+    int n_pixels;
+    int channels;
+};
+
+/* ---- resizing images: bytes in, fixed-point weights, bytes out -------------------------------------- */
+
+enum { TP_RESAMPLE_BITS = 22,        /* of a weight behind the point */
+       TP_RESAMPLE_PAD = 24 };       /* k_step of a row is a multiple of it: whole steps for any table */
+
+/* Output pixel i of a row is the sum of input pixels first[i] .. first[i] + count[i] - 1. Each tap's
+ * weight stands once for every channel, at k[i * k_step + t * channels + c]; zeros fill up k_step. */
+struct tp_row_taps {
+    int n;                           /* output pixels */
+    const int *first, *count;
+    const int32_t *k;
+    int k_step;
+};
+
+struct tp_kernels {
+    const char *name;                /* "base", "avx2", "avx512", "neon" */
+    int mr, nr;                      /* the product's tile: rows, columns (= width of a packed panel) */
+
+    void (*gemm)(const struct tp_tile *t);
+
+    /* out = clamp(scale[c] * sum_t weights[index[t] * channels + c] * tap t + shift[c], lo, hi);
+     * scale and shift may be NULL. index has n_taps entries; here n_taps may be 0. */
+    void (*depthwise)(const struct tp_span *s, const float *weights, const int *index,
+                      const float *scale, const float *shift, float lo, float hi);
+
+    void (*pool_max)(const struct tp_span *s);                 /* a NaN tap makes NaN, as in PyTorch */
+    void (*pool_min)(const struct tp_span *s);
+    void (*pool_sum)(const struct tp_span *s, float scale);    /* scale * sum of taps */
+    void (*pool_lp)(const struct tp_span *s, float p);         /* (sum |tap|^p)^(1/p), p >= 1 */
+
+    /* acc[c] = acc[c] (+, max, min) over n_pixels pixels, `step` floats apart. */
+    void (*reduce[TP_N_REDUCE_KINDS])(float *acc, const float *in, ptrdiff_t step,
+                                      int64_t n_pixels, int channels);
+
+    /* out[i] = act(in[i]); out may be in. */
+    void (*activate)(float *out, const float *in, int64_t n, const struct tp_act *act);
+
+    /* out[i] = a[i * a_step] op b[i * b_step], steps 0 (one value for all) or 1; out may be a or b. */
+    void (*binary[TP_N_BINARY_KINDS])(float *out, const float *a, int a_step, const float *b,
+                                      int b_step, int64_t n);
+
+    /* out[i][c] = scale[c] * in[i][c] + shift[c] for n_pixels dense pixels; out may be in. */
+    void (*affine)(float *out, const float *in, const float *scale, const float *shift,
+                   int64_t n_pixels, int channels);
+
+    /* out = exp(in - max) / sum exp(in - max) along axis: element (i, j) at i * step + j for i < n,
+     * j < inner. step >= inner. out may be in. */
+    void (*softmax)(float *out, const float *in, int64_t n, ptrdiff_t step, int64_t inner);
+
+    /* out[i] = (1-wx)(1-wy) a + wx(1-wy) b + (1-wx)wy c + wx wy d for one pixel of bilinear
+     * upsampling; a, b, c, d: the four neighbours' channels. */
+    void (*lerp)(float *out, const float *a, const float *b, const float *c, const float *d,
+                 float wx, float wy, int channels);
+
+    /* One row of `in` (in_bytes long) to taps->n pixels of out; channels is 1 or 3. */
+    void (*resample_row)(uint8_t *out, const uint8_t *in, ptrdiff_t in_bytes,
+                         const struct tp_row_taps *taps, int channels);
+
+    /* out[j] = sum_t in[t * in_step + j] * k[t], for n_bytes bytes. */
+    void (*resample_columns)(uint8_t *out, const uint8_t *in, ptrdiff_t in_step, const int32_t *k,
+                             int n_taps, ptrdiff_t n_bytes);
+};
+
+/* Chooses this processor's table, or the one that TIDEPOOL_CPU names. Called once, before threads. */
+bool tp_kernels_init(struct tp_err *err);
+
+/* The chosen table; the plainest one before tp_kernels_init(). */
+const struct tp_kernels *tp_kernels_get(void);
+
+/* Table `index` among those this processor can run, weakest first; NULL behind the last. For tests,
+ * which walk all of them. */
+const struct tp_kernels *tp_kernels_list(int index);
+
+/* Makes `k` the chosen one (tests only; no thread may be running a plan). */
+void tp_kernels_use(const struct tp_kernels *k);
+
+#endif

@@ -1,0 +1,43 @@
+/* table.c - the table of kernels, compiled once per instruction set.
+ *
+ * The "parameters", set by the Makefile:
+ *   TP_TABLE   name of the exported table, tp_kernels_avx2
+ *   TP_NAME    its name as users write it, "avx2"
+ * Everything else follows from the compiler's own macros in vec.h. */
+#include "kernels/kernels.h"
+#include "kernels/vec.h"
+
+#include "kernels/gemm.h"
+#include "kernels/depthwise.h"
+#include "kernels/pool.h"
+#include "kernels/reduce.h"
+#include "kernels/activate.h"
+#include "kernels/binary.h"
+#include "kernels/softmax.h"
+#include "kernels/lerp.h"
+#include "kernels/resample.h"
+
+extern const struct tp_kernels TP_TABLE;
+
+const struct tp_kernels TP_TABLE = {
+    .name = TP_NAME,
+    .mr = MR,
+    .nr = NR,
+    .gemm = gemm,
+    .depthwise = depthwise,
+    .pool_max = pool_max,
+    .pool_min = pool_min,
+    .pool_sum = pool_sum,
+    .pool_lp = pool_lp,
+    .reduce = { [TP_REDUCE_MAX] = reduce_max, [TP_REDUCE_MIN] = reduce_min,
+                [TP_REDUCE_SUM] = reduce_sum },
+    .activate = activate,
+    .binary = { [TP_BINARY_ADD] = binary_add, [TP_BINARY_SUB] = binary_sub,
+                [TP_BINARY_MUL] = binary_mul, [TP_BINARY_MAX] = binary_max,
+                [TP_BINARY_PRELU] = binary_prelu },
+    .affine = affine,
+    .softmax = softmax,
+    .lerp = lerp,
+    .resample_row = resample_row,
+    .resample_columns = resample_columns,
+};

@@ -1,0 +1,57 @@
+/* vec.h - the vector types of the instruction set being compiled, and the product's tile for it.
+ *
+ * A vector type is never wider than the machine's registers: gcc lowers wider ones through memory,
+ * 50 to 100 times slower. The tile keeps MR * NR / VL accumulators, NR / VL weights and one broadcast
+ * input in registers: 28 + 2 + 1 of 32 (AVX-512), 12 + 2 + 1 of 16 (AVX2, SSE), 24 + 4 + 1 of 32
+ * (NEON). */
+#ifndef TP_VEC_H
+#define TP_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { VL = 16, MR = 14, NR = 32 };
+#elif defined(__AVX2__)
+enum { VL = 8, MR = 6, NR = 16 };
+#elif defined(__aarch64__)
+enum { VL = 4, MR = 6, NR = 16 };
+#else
+enum { VL = 4, MR = 6, NR = 8 };
+#endif
+
+typedef float vec __attribute__((vector_size(4 * VL)));
+typedef int32_t veci __attribute__((vector_size(4 * VL)));
+typedef float vec_loose __attribute__((vector_size(4 * VL), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+INLINE vec load(const float *p) { return *(const vec_loose *)p; }
+INLINE void store(float *p, vec x) { *(vec_loose *)p = x; }
+INLINE vec splat(float x) { return x - (vec){ 0 }; }
+
+/* The first n < VL floats at p, zeros behind; reads nothing beyond them. */
+INLINE vec load_part(const float *p, int n)
+{
+    float lane[VL] = { 0 };
+    memcpy(lane, p, (size_t)n * sizeof *p);
+    return load(lane);
+}
+
+INLINE void store_part(float *p, vec x, int n)
+{
+    float lane[VL];
+    store(lane, x);
+    memcpy(p, lane, (size_t)n * sizeof *p);
+}
+
+/* mask ? a : b, lane by lane; mask lanes are 0 or -1 (C has no vector ?: in gcc 12). */
+INLINE vec pick(veci mask, vec a, vec b) { return (vec)(((veci)a & mask) | ((veci)b & ~mask)); }
+
+/* A NaN in x stays: only a comparison that holds replaces it. */
+INLINE vec vmax(vec x, vec least) { return pick(x < least, least, x); }
+INLINE vec vmin(vec x, vec most) { return pick(x > most, most, x); }
+INLINE vec clamp(vec x, float lo, float hi) { return vmin(vmax(x, splat(lo)), splat(hi)); }
+
+#endif

@@ -1,0 +1,152 @@
+/* depthwise.c - convolution with one filter per channel.
+ *
+ * Nothing is copied: a row is cut into stretches of pixels whose windows lie equally in the map,
+ * and taps that would fall on padding are left out. Rows are shared out over threads. */
+#include "ops/depthwise.h"
+#include "ops/parallel.h"
+#include "ops/window.h"
+
+#include <math.h>
+
+/* Where the taps of a window n columns wide lie, counted from its first one. */
+struct taps {
+    const ptrdiff_t *offset;         /* [kh][n], floats in the map */
+    const int *index;                /* [kh][n], places in the kernel */
+};
+
+/* Output pixels [begin, end) of a row, which all see columns [first, first + n) of the window. */
+struct stretch {
+    int begin, end;
+    int first, n;
+};
+
+struct depthwise_plan {
+    struct tp_window_fit fit;
+    int n_stretches;
+    struct stretch *stretches;
+    struct taps *taps;               /* [kw + 1], by n; only those that occur are filled */
+};
+
+struct job {
+    const struct tp_step *st;
+    const struct tp_io *io;
+    float lo, hi;
+    bool activate;                   /* the activation is left to be done on the finished row */
+};
+
+bool tp_depthwise_is(const struct tp_conv_attr *a)
+{
+    return a->groups > 1 && a->groups == a->in_channels && a->groups == a->filters;
+}
+
+static bool make_taps(struct taps *t, int n, const struct tp_window *w, const struct tp_shape *in,
+                      struct tp_arena *arena, struct tp_err *err)
+{
+    const size_t size = (size_t)w->kernel[0] * (size_t)n;
+    ptrdiff_t *offset = tp_arena_zalloc(arena, size, sizeof *offset);
+    int *index = tp_arena_zalloc(arena, size, sizeof *index);
+    if (!offset || !index) return tp_arena_fail(arena, err);
+    const ptrdiff_t down = in->dim[2] * in->dim[3] * w->dilations[0];
+    const ptrdiff_t right = in->dim[3] * w->dilations[1];
+    for (int ky = 0, i = 0; ky < w->kernel[0]; ky++) {
+        for (int kx = 0; kx < n; kx++, i++) {
+            offset[i] = ky * down + kx * right;
+            index[i] = ky * w->kernel[1] + kx;
+        }
+    }
+    *t = (struct taps){ offset, index };
+    return true;
+}
+
+bool tp_depthwise_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err *err)
+{
+    const struct tp_window *w = &st->node->attr.conv.window;
+    const struct tp_shape *in = &st->in[0];
+    struct depthwise_plan *plan = tp_arena_zalloc(arena, 1, sizeof *plan);
+    if (!plan) return tp_arena_fail(arena, err);
+    st->state = plan;
+    plan->fit = tp_window_fit(st->node, w, in->dim[1], in->dim[2]);
+    plan->stretches = tp_arena_zalloc(arena, (size_t)plan->fit.out[1], sizeof *plan->stretches);
+    plan->taps = tp_arena_zalloc(arena, (size_t)w->kernel[1] + 1, sizeof *plan->taps);
+    if (!plan->stretches || !plan->taps) return tp_arena_fail(arena, err);
+    struct stretch *s = NULL;
+    for (int x = 0; x < plan->fit.out[1]; x++) {
+        int first, end;
+        tp_window_taps(x, w->strides[1], plan->fit.before[1], w->kernel[1], w->dilations[1],
+                       (int)in->dim[2], &first, &end);
+        const int n = end - first;
+        if (!plan->taps[n].offset && !make_taps(&plan->taps[n], n, w, in, arena, err)) return false;
+        if (!s || s->first != first || s->n != n) {
+            s = &plan->stretches[plan->n_stretches++];
+            *s = (struct stretch){ .begin = x, .first = first, .n = n };
+        }
+        s->end = x + 1;
+    }
+    return true;
+}
+
+static void run_stretch(const struct job *j, const struct stretch *s, int64_t image, int y,
+                        float *row)
+{
+    const struct tp_step *st = j->st;
+    const struct tp_node *nd = st->node;
+    const struct tp_window *w = &nd->attr.conv.window;
+    const struct depthwise_plan *plan = st->state;
+    const int64_t height = st->in->dim[1], width = st->in->dim[2], channels = st->in->dim[3];
+    int first, end;
+    tp_window_taps(y, w->strides[0], plan->fit.before[0], w->kernel[0], w->dilations[0],
+                   (int)height, &first, &end);
+    const int n_taps = (end - first) * s->n;
+    const float *in = j->io->in[0];
+    if (n_taps) {
+        const int64_t top = (int64_t)y * w->strides[0] - plan->fit.before[0] +
+                            (int64_t)first * w->dilations[0];
+        const int64_t left = (int64_t)s->begin * w->strides[1] - plan->fit.before[1] +
+                             (int64_t)s->first * w->dilations[1];
+        in += ((image * height + top) * width + left) * channels;
+    }
+    const struct tp_span span = {
+        .out = row + s->begin * channels, .out_step = channels,
+        .in = in, .in_step = w->strides[1] * channels,
+        .taps = plan->taps[s->n].offset, .n_taps = n_taps,
+        .n_pixels = s->end - s->begin, .channels = (int)channels,
+    };
+    const float *weights = nd->attr.conv.packed;
+    if (n_taps) weights += ((ptrdiff_t)first * w->kernel[1] + s->first) * channels;
+    st->k->depthwise(&span, weights, plan->taps[s->n].index, nd->scale, nd->shift, j->lo, j->hi);
+}
+
+static void run_rows(const void *ctx, int64_t begin, int64_t end)
+{
+    const struct job *j = ctx;
+    const struct tp_step *st = j->st;
+    const struct tp_node *nd = st->node;
+    const struct depthwise_plan *plan = st->state;
+    const int64_t height = st->out.dim[1], row_floats = st->out.dim[2] * st->out.dim[3];
+    for (int64_t i = begin; i < end; i++) {
+        float *row = j->io->out + i * row_floats;
+        for (int s = 0; s < plan->n_stretches; s++)
+            run_stretch(j, &plan->stretches[s], i / height, (int)(i % height), row);
+        if (nd->residual) {
+            const float *other = j->io->in[nd->n_inputs - 1] + i * row_floats;
+            st->k->binary[TP_BINARY_ADD](row, row, 1, other, 1, row_floats);
+        }
+        if (j->activate) st->k->activate(row, row, row_floats, &nd->act);
+    }
+}
+
+void tp_depthwise_run(const struct tp_step *st, const struct tp_io *io)
+{
+    const struct tp_node *nd = st->node;
+    const struct tp_window *w = &nd->attr.conv.window;
+    struct job j = { .st = st, .io = io };
+    j.activate = !tp_op_clamp(&nd->act, &j.lo, &j.hi);
+    if (nd->residual) {                          /* it comes before the activation */
+        j.activate = nd->act.kind != TP_ACT_LINEAR;
+        j.lo = -INFINITY;
+        j.hi = INFINITY;
+    }
+    const int64_t rows = st->out.dim[0] * st->out.dim[1];
+    const int64_t work = tp_shape_span(&st->out, 0, 4) * w->kernel[0] * w->kernel[1];
+    tp_parallel_for(io->n_threads, rows, work, run_rows, &j);
+}

@@ -1,0 +1,31 @@
+/* product.h - a matrix product in tiles over threads: what convolution and Dense are made of. */
+#ifndef TP_PRODUCT_H
+#define TP_PRODUCT_H
+
+#include "ops/op.h"
+
+/* out[row][column] = sum_k in(row, k) * weights[k][column], then the node's epilogue. A row is an
+ * output pixel; row (i2, i1, i0), i0 fastest, reads its k from the floats that `seg` names, counted
+ * from in + i0 * step[0] + i1 * step[1] + i2 * step[2]. Group g reads g * seg_len floats further on
+ * and makes the columns from g * columns on. */
+struct tp_product {
+    int64_t rows[3];                 /* along width, height and batch */
+    ptrdiff_t step[3];               /* floats from one row's input to its neighbour's */
+    const ptrdiff_t *seg;            /* [n_seg] */
+    int n_seg, seg_len;
+    int groups, columns;             /* columns of one group */
+    const float *packed;             /* made by tp_product_pack() */
+};
+
+/* Packs weights [depth, groups * columns] into panels [group][panel][depth][nr], zeros behind the
+ * last column. *packed is the arena's. Fails when the sizes overflow or the arena is full. */
+bool tp_product_pack(const float **packed, const float *weights, int64_t depth, int groups,
+                     int columns, const struct tp_node *nd, const struct tp_kernels *k,
+                     struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+
+/* Computes all rows into out [rows, groups * columns]; residual: shaped like it, NULL for none. */
+void tp_product_run(const struct tp_product *p, const struct tp_node *nd,
+                    const struct tp_kernels *k, const float *in, float *out, const float *residual,
+                    int n_threads);
+
+#endif

@@ -1,0 +1,106 @@
+/* test_parallel.c - the one parallel loop: all items, each once, on as many threads as pay. */
+#include "check.h"
+#include "ops/parallel.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { MOST_ITEMS = 1000 };
+
+struct tally {
+    int done[MOST_ITEMS];            /* how often each item was done */
+    int n_calls, n_elsewhere;        /* of which on another thread than the caller's */
+    pthread_t caller;
+};
+
+static void count(const void *ctx, int64_t begin, int64_t end)
+{
+    struct tally *t = *(struct tally *const *)ctx;
+    __atomic_add_fetch(&t->n_calls, 1, __ATOMIC_RELAXED);
+    if (!pthread_equal(pthread_self(), t->caller))
+        __atomic_add_fetch(&t->n_elsewhere, 1, __ATOMIC_RELAXED);
+    for (int64_t i = begin; i < end; i++) __atomic_add_fetch(&t->done[i], 1, __ATOMIC_RELAXED);
+}
+
+static void run(struct tally *t, int n_threads, int64_t n, int64_t work)
+{
+    memset(t, 0, sizeof *t);
+    t->caller = pthread_self();
+    tp_parallel_for(n_threads, n, work, count, &t);
+}
+
+static void every_item_is_done_exactly_once(void **state)
+{
+    (void)state;
+    struct tally t;
+    tp_parallel_set_grain(1);
+    for (int threads = 1; threads <= 7; threads++)
+        for (int n = 0; n < 40; n++) {
+            run(&t, threads, n, 1000000);
+            for (int i = 0; i < MOST_ITEMS; i++) assert_int_equal(t.done[i], i < n);
+        }
+    run(&t, 3, MOST_ITEMS, 1000000);
+    for (int i = 0; i < MOST_ITEMS; i++) assert_int_equal(t.done[i], 1);
+}
+
+static void no_thread_comes_without_an_item(void **state)
+{
+    (void)state;
+    struct tally t;
+    tp_parallel_set_grain(1);
+    run(&t, 8, 3, 1000000);
+    assert_int_equal(t.n_calls, 3);
+    run(&t, 3, 1000, 1000000);
+    assert_int_equal(t.n_calls, 3);
+    run(&t, 3, 0, 1000000);
+    assert_int_equal(t.n_calls, 0);
+}
+
+static void small_work_stays_on_the_callers_thread(void **state)
+{
+    (void)state;
+    struct tally t;
+    tp_parallel_set_grain(1000);
+    run(&t, 4, 100, 1999);
+    assert_int_equal(t.n_calls, 1);
+    assert_int_equal(t.n_elsewhere, 0);
+    run(&t, 4, 100, 2000);
+    assert_int_equal(t.n_calls, 2);
+    run(&t, 4, 100, 1 << 20);
+    assert_int_equal(t.n_calls, 4);
+}
+
+static void one_thread_is_a_plain_call(void **state)
+{
+    (void)state;
+    struct tally t;
+    tp_parallel_set_grain(1);
+    for (int threads = -1; threads <= 1; threads++) {
+        run(&t, threads, 100, 1000000);
+        assert_int_equal(t.n_calls, 1);
+        assert_int_equal(t.n_elsewhere, 0);
+    }
+}
+
+static void a_warmed_team_is_used(void **state)
+{
+    (void)state;
+    struct tally t;
+    tp_parallel_set_grain(1);
+    tp_parallel_warm(3);
+    run(&t, 3, 3, 1000000);
+    assert_int_equal(t.n_calls, 3);
+    assert_int_equal(t.n_elsewhere, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_item_is_done_exactly_once),
+        cmocka_unit_test(no_thread_comes_without_an_item),
+        cmocka_unit_test(small_work_stays_on_the_callers_thread),
+        cmocka_unit_test(one_thread_is_a_plain_call),
+        cmocka_unit_test(a_warmed_team_is_used),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
