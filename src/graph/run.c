@@ -1,0 +1,46 @@
+/* run.c - a plan meets its data. Nothing here can fail or allocates. */
+#include <string.h>
+
+#include "graph/place.h"
+
+struct buffers {
+    const float *input;
+    float *const *outputs;
+    char *workspace;
+};
+
+static float *locate(const struct tp_plan *plan, int value, const struct buffers *b)
+{
+    const struct tp_place *p = &plan->values[value];
+    switch (p->kind) {
+    case TP_PLACE_INPUT: return (float *)b->input;           /* steps only read it */
+    case TP_PLACE_OUTPUT: return b->outputs[p->index];
+    case TP_PLACE_CONSTANT: return (float *)p->constant;     /* the same */
+    case TP_PLACE_WORKSPACE: return (float *)(void *)(b->workspace + p->offset);
+    case TP_PLACE_NONE: break;
+    }
+    return NULL;
+}
+
+void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
+                 void *workspace, int n_threads)
+{
+    const struct buffers b = { input, outputs, workspace };
+    const float **in = workspace;                            /* place.c keeps room for them there */
+    for (int s = 0; s < plan->n_steps; s++) {
+        const struct tp_planned *p = &plan->steps[s];
+        const struct tp_node *nd = p->step.node;
+        for (int j = 0; j < nd->n_inputs; j++) in[j] = locate(plan, nd->inputs[j], &b);
+        const struct tp_io io = {
+            .in = in, .out = locate(plan, p->value, &b),
+            .scratch = b.workspace + p->scratch, .n_threads = n_threads,
+        };
+        nd->op->run(&p->step, &io);
+    }
+    for (int i = 0; i < plan->n_outputs; i++) {
+        const struct tp_plan_output *o = &plan->outputs[i];
+        if (o->copied)
+            memcpy(outputs[i], locate(plan, o->value, &b),
+                   (size_t)tp_shape_elements(&o->shape) * sizeof(float));
+    }
+}
