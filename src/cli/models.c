@@ -1,0 +1,33 @@
+/* models.c - what can be served. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/tensor.h"
+#include "cli/cli.h"
+#include "service/models.h"
+
+int tp_cli_models(int argc, char **argv)
+{
+    const char *folder = NULL;
+    struct tp_limits limits = tp_limits_default();
+    struct tp_err err = { 0 };
+    struct tp_models models;
+    const struct tp_flag flags[] = {
+        { "models", TP_FLAG_TEXT, &folder, 0, 0, "DIR", "folder of models beside the built-in ones" },
+    };
+    const struct tp_cli_command command = { "models", "", flags, 1, 0, 0 };
+    int n_words, status;
+    if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
+    if (!tp_init(&err) || !tp_models_load(&models, folder, &limits, &err))
+        return tp_cli_fail("models", &err);
+    printf("%-24s %-8s %-22s %6s %12s\n", "model", "source", "input", "layers", "parameters");
+    for (int i = 0; i < models.n_served; i++) {
+        const struct tp_model *m = models.served[i].model;
+        struct tp_shape in = tp_model_input_shape(m);
+        printf("%-24s %-8s %-22s %6d %12" PRId64 "\n", tp_model_name(m),
+               m->builtin ? "builtin" : "file", TP_SHAPE(&in), tp_model_n_layers(m),
+               tp_model_parameters(m));
+    }
+    tp_models_fini(&models);
+    return TP_EXIT_DONE;
+}

@@ -1,0 +1,38 @@
+/* answer.h - feature maps as JSON. */
+#ifndef TP_ANSWER_H
+#define TP_ANSWER_H
+
+#include "base/buf.h"
+#include "base/tensor.h"
+
+struct tp_answer_output {
+    const char *name;
+    struct tp_tensor tensor;
+    bool channels_first;
+};
+
+struct tp_answer_input { int64_t width, height, channels; };     /* width 0: not an image or map */
+
+struct tp_timing {                   /* milliseconds */
+    double queue, decode, infer, encode;
+};
+
+struct tp_answer {
+    const char *model;
+    const struct tp_answer_output *outputs;
+    int n_outputs;
+    const struct tp_answer_input *inputs;
+    int n_inputs;
+    bool nested;
+    int digits;
+};
+
+/* Appends all of the answer but its timing and the closing brace: the time that writing takes is part
+ * of what tp_answer_end() then says. Out of room shows in b->failed. */
+void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a);
+void tp_answer_end(struct tp_buf *b, const struct tp_timing *t);
+
+/* {"error": ..., "code": ..., "request_id": ...} */
+void tp_answer_error(struct tp_buf *b, const char *message, const char *code, const char *request_id);
+
+#endif

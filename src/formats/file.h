@@ -1,0 +1,21 @@
+/* file.h - files as bytes in memory. */
+#ifndef TP_FILE_H
+#define TP_FILE_H
+
+#include "base/err.h"
+
+struct tp_file {
+    const void *bytes;
+    size_t n_bytes;
+};
+
+/* Maps a regular file read-only; `path` may be relative to the folder open at `dir_fd` (AT_FDCWD: the
+ * current one). An empty file has bytes == NULL. The message names the path as given. */
+bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err) TP_MUST_USE;
+void tp_file_unmap(struct tp_file *f);
+
+/* Reads a stream to its end, at most `limit` bytes, into malloc()ed memory that is the caller's. */
+bool tp_file_read_fd(int fd, const char *name, size_t limit, void **bytes, size_t *n_bytes,
+                     struct tp_err *err) TP_MUST_USE;
+
+#endif

@@ -1,0 +1,16 @@
+/* webp.h - WebP files, and the one door to libwebp. */
+#ifndef TP_WEBP_H
+#define TP_WEBP_H
+
+#include "formats/image.h"
+
+bool tp_webp_sniff(const uint8_t *bytes, size_t n_bytes);
+
+/* Decodes as the file stores it, not yet turned: *orientation receives EXIF's 1 to 8, full_size the
+ * stored width and height before any reduction. out->channels is 3, or 1 where gray was asked for
+ * and the file holds gray only. */
+bool tp_webp_decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes,
+                    const struct tp_image_options *options, int full_size[2], int *orientation,
+                    struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+
+#endif

@@ -1,0 +1,35 @@
+/* exchange.h - one request and its reply, as the rooms of this floor share them. */
+#ifndef TP_EXCHANGE_H
+#define TP_EXCHANGE_H
+
+#include <microhttpd.h>
+
+#include "http/reply.h"
+#include "http/server.h"
+#include "service/job.h"
+
+enum { TP_REQUEST_ID_BYTES = 132 };
+
+enum tp_exchange_state {
+    TP_EXCHANGE_NEW,                 /* its headers are there and not judged */
+    TP_EXCHANGE_BODY,                /* its body is arriving */
+    TP_EXCHANGE_WAITING,             /* a worker has the job; the connection is suspended */
+    TP_EXCHANGE_DONE,                /* the worker has given it back */
+};
+
+struct tp_exchange {
+    struct tp_server *server;
+    struct MHD_Connection *connection;
+    enum tp_exchange_state state;
+    bool bad_target;                 /* the raw request target holds what no path may (%00) */
+    bool refused;                    /* the reply stands already; it waits for the end of the request */
+    bool too_large;                  /* the body went beyond the limit; what comes on is dropped */
+    const struct tp_route *route;
+    char model[256];                 /* {m} of the path */
+    char request_id[TP_REQUEST_ID_BYTES];
+    struct tp_reply reply;
+    bool has_job;
+    struct tp_job job;
+};
+
+#endif

@@ -1,0 +1,43 @@
+/* server.h - the listening side: from a socket to a job, and back.
+ *
+ * One thread runs the event loop (epoll); it parses, reads bodies and writes replies, and does only
+ * jobs so small that handing them over would cost more. All others go to the workers: the connection is
+ * suspended, and resumed with the answer. That thread owns no OpenMP team. */
+#ifndef TP_SERVER_H
+#define TP_SERVER_H
+
+#include "service/models.h"
+#include "service/workers.h"
+
+struct tp_server;
+
+struct tp_server_options {
+    const char *host;                /* a numeric address, or "localhost" */
+    int port;                        /* 0: any that is free */
+    int max_connections;
+    int idle_seconds;                /* without a byte from the client */
+    struct tp_limits limits;
+};
+
+/* Starts to listen and answer. `models` and `workers` are borrowed and must outlive it. */
+bool tp_server_start(struct tp_server **out, const struct tp_server_options *options,
+                     struct tp_models *models, struct tp_workers *workers,
+                     struct tp_err *err) TP_MUST_USE;
+
+int tp_server_port(const struct tp_server *s);
+
+/* Version of the HTTP library in use. */
+const char *tp_server_library(void);
+
+/* Takes no new connections or work, answers what was accepted, for at most `seconds`. */
+void tp_server_drain(struct tp_server *s, int seconds);
+
+/* Ends it; the workers must have no job of it left. NULL is fine. */
+void tp_server_free(struct tp_server *s);
+
+/* For the routes. */
+bool tp_server_draining(const struct tp_server *s);
+const struct tp_models *tp_server_models(const struct tp_server *s);
+const struct tp_limits *tp_server_limits(const struct tp_server *s);
+
+#endif

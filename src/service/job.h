@@ -1,0 +1,57 @@
+/* job.h - a request's work: bytes in, an answer's bytes out. */
+#ifndef TP_JOB_H
+#define TP_JOB_H
+
+#include "base/buf.h"
+#include "formats/answer.h"
+#include "service/models.h"
+
+enum tp_job_kind {
+    TP_JOB_FEATURES,                 /* a served model's layers */
+    TP_JOB_PREPROCESS,               /* the tensor that it would be fed */
+    TP_JOB_RUN,                      /* the layers of a pipeline that comes with the input */
+};
+
+/* Travels from the connection to a worker and back; owned by one thread at a time. */
+struct tp_job {
+    enum tp_job_kind kind;
+    struct tp_served *served;        /* NULL for RUN */
+    const struct tp_limits *limits;
+    struct tp_options options;       /* the query's words, alive as long as the job */
+    const char *content_type;        /* may be NULL */
+    struct tp_buf body;
+    struct tp_arena arena;           /* everything that lives as long as the job */
+
+    struct tp_err err;               /* filled when it failed */
+    struct tp_buf reply;             /* the answer when it did not */
+    struct tp_timing timing;
+
+    double submitted_ms;             /* tp_clock_ms() */
+    int n_threads;                   /* that it may use, decided when it starts */
+    struct tp_job *next;             /* in the queue */
+    void (*done)(struct tp_job *job);            /* called by the worker, last */
+    void *owner;
+};
+
+/* Room that stays warm between the jobs of one thread. */
+struct tp_seat {
+    void *memory;                    /* 64-byte aligned */
+    size_t n_bytes;
+};
+
+void tp_seat_fini(struct tp_seat *seat);
+
+/* An empty job; its memory is limited to what the limits allow one request. */
+void tp_job_init(struct tp_job *job, const struct tp_limits *limits);
+void tp_job_fini(struct tp_job *job);
+
+/* Does the work. False: job->err says why. Releases what only the work needed. */
+bool tp_job_run(struct tp_job *job, struct tp_seat *seat);
+
+/* Whether the job is so small that handing it to another thread would cost more than doing it. */
+bool tp_job_is_tiny(const struct tp_job *job);
+
+/* Milliseconds of a clock that never goes back. */
+double tp_clock_ms(void);
+
+#endif
