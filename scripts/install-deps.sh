@@ -16,6 +16,7 @@ alpine=(build-base pkgconf libmicrohttpd-dev jansson-dev libjpeg-turbo-dev libsp
 brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp libyaml)
 modules=(libmicrohttpd jansson libjpeg spng libwebp yaml-0.1)
 tools=(cc make pkg-config)
+foreign=                             # another architecture whose libraries are installed beside
 
 for what in "$@"; do
   case $what in
@@ -28,7 +29,9 @@ for what in "$@"; do
     tools+=(bats curl jq shellcheck)
     ;;
   arm64)
+    foreign=arm64
     debian+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+    debian+=({libgomp1,libmicrohttpd-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev,libcmocka-dev}:arm64)
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;
   *)
@@ -54,6 +57,7 @@ install_with_apt() {
     as_root=(sudo --)
   fi
   printf 'Installing: %s\n' "${missing[*]}" >&2
+  if [[ -n $foreign ]]; then "${as_root[@]}" dpkg --add-architecture "$foreign"; fi
   # One broken source must not keep the others from being used: apt-get install has the last word.
   "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=120 update >&2 || true
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 install \

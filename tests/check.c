@@ -25,7 +25,7 @@ void *guarded(size_t n_bytes)
     assert_int_equal(mprotect(base + body, page, PROT_NONE), 0);
     char *data = base + body - n_bytes;
     struct mapping m = { base, body + page };
-    memset(data, 0xA5, n_bytes);
+    memset(data, 0xFF, n_bytes);          /* as floats: NaN */
     memcpy(data - sizeof m, &m, sizeof m);
     return data;
 }
@@ -85,7 +85,7 @@ static float *run_once(const struct tp_node *node, const struct tp_kernels *k,
     int64_t n = tp_shape_elements(out);
     float *result = guarded((size_t)n * sizeof *result);
     char *scratch = aligned_alloc(64, (st.scratch_bytes + 127) / 64 * 64);
-    memset(scratch, 0xA5, st.scratch_bytes);
+    memset(scratch, 0xFF, st.scratch_bytes);
     struct tp_io io = { (const float *const *)inputs, result, scratch, n_threads };
     nd.op->run(&st, &io);
     free(scratch);

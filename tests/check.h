@@ -12,7 +12,7 @@
 #include "ops/op.h"
 
 /* n bytes that end (to the byte) where an unmapped page begins: reading or writing past them is a
- * crash. Filled with 0xA5. Release with guarded_free(). */
+ * crash. Filled with 0xFF (NaN as floats). Release with guarded_free(). */
 void *guarded(size_t n_bytes);
 void guarded_free(void *p);
 

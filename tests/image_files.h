@@ -89,8 +89,8 @@ static inline void must_refuse(const char *what, const uint8_t *bytes, size_t n,
     struct tp_err err;
     if (try_decode(&im, bytes, n, false, 0, NULL, &arena, &err)) fail_msg("%s: was decoded", what);
     if (err.code != code || !strstr(err.message, part))
-        fail_msg("%s: got %s \"%s\"; wanted %s and \"%s\"", what, tp_code_name(err.code), err.message,
-                 tp_code_name(code), part);
+        fail_msg("%s: got %s \"%s\"; wanted %s and \"%s\"", what, tp_code_name(err.code),
+                 err.message, tp_code_name(code), part);
     tp_arena_fini(&arena);
 }
 

@@ -10,10 +10,11 @@ enum { SPACE = 64, PAD = 65, OTHER = 66 };
 static unsigned value_of(unsigned char c)
 {
     static const uint8_t plus_to_z['z' - '+' + 1] = {
-        62, OTHER, 62, OTHER, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, OTHER, OTHER, OTHER, PAD, OTHER,
-        OTHER, OTHER, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
-        23, 24, 25, OTHER, OTHER, OTHER, OTHER, 63, OTHER, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36,
-        37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51,
+        62,    OTHER, 62,    OTHER, 63,    52,    53, 54, 55, 56, 57, 58, 59, 60, 61, OTHER,
+        OTHER, OTHER, PAD,   OTHER, OTHER, OTHER, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,
+        10,    11,    12,    13,    14,    15,    16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        OTHER, OTHER, OTHER, OTHER, 63,    OTHER, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
+        36,    37,    38,    39,    40,    41,    42, 43, 44, 45, 46, 47, 48, 49, 50, 51,
     };
     if (c >= '+' && c <= 'z') return plus_to_z[c - '+'];
     return c == ' ' || (c >= '\t' && c <= '\r') ? SPACE : OTHER;
@@ -29,9 +30,12 @@ static bool skip_head(const char *text, size_t n_bytes, const char *where, size_
     if (n_bytes < 5 || strncasecmp(text, "data:", 5)) return true;
     const char *comma = memchr(text, ',', n_bytes);
     if (!comma) return tp_fail(err, TP_INVALID_ARGUMENT, "%s: a data: URI without a comma", where);
-    if ((size_t)(comma - text) < 5 + mark_bytes || strncasecmp(comma - mark_bytes, mark, mark_bytes))
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: a data: URI that is not base64; it must begin like "
-                       "data:image/png;base64,", where);
+    if ((size_t)(comma - text) < 5 + mark_bytes ||
+        strncasecmp(comma - mark_bytes, mark, mark_bytes))
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "%s: a data: URI that is not base64; it must begin like "
+                       "data:image/png;base64,",
+                       where);
     *begin = (size_t)(comma - text) + 1;
     return true;
 }
@@ -100,13 +104,17 @@ bool tp_base64_decode(const uint8_t **out, size_t *n_out, const char *text, size
         if (!d.n_values && !d.n_pads) p = decode_groups(&d, p, end);
         if (p == end) break;
         if (!decode_byte(&d, *p))
-            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: byte %zu: 0x%02X does not belong into base64 "
-                           "there", where, (size_t)(p - (const unsigned char *)text), *p);
+            return tp_fail(err, TP_INVALID_ARGUMENT,
+                           "%s: byte %zu: 0x%02X does not belong into base64 "
+                           "there",
+                           where, (size_t)(p - (const unsigned char *)text), *p);
         p++;
     }
     if (!finish(&d))
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: the base64 is cut off at byte %zu", where, n_bytes);
-    if (!d.n_bytes) return tp_fail(err, TP_INVALID_ARGUMENT, "%s: empty; base64 was expected", where);
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: the base64 is cut off at byte %zu", where,
+                       n_bytes);
+    if (!d.n_bytes)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: empty; base64 was expected", where);
     *out = d.to;
     *n_out = d.n_bytes;
     return true;

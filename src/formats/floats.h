@@ -1,12 +1,14 @@
-/* floats.h - numbers as text: JSON's decimal numbers to float32 and back, correct to the last bit. */
+/* floats.h - numbers as text: JSON's decimal numbers to float32 and back, correct to the last bit.
+ */
 #ifndef TP_FLOATS_H
 #define TP_FLOATS_H
 
 #include "base/buf.h"
 #include "base/tensor.h"
 
-/* Reads one number of JSON's grammar from [text, end). Returns the byte behind it, or NULL when there
- * is no number (also for NaN, Infinity, +1, .5, 1., 01). *out is rounded to nearest, ties to even;
+/* Reads one number of JSON's grammar from [text, end). Returns the byte behind it, or NULL when
+ * there is no number (also for NaN, Infinity, +1, .5, 1., 01). *out is rounded to nearest, ties to
+ * even;
  * +-INFINITY when float32 cannot hold it, 0 when it is too small. Independent of the locale. */
 const char *tp_float_read(const char *text, const char *end, float *out);
 

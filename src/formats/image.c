@@ -130,8 +130,8 @@ static bool decode_stored(struct tp_image *out, const void *bytes, size_t n_byte
         return tp_webp_decode(out, bytes, n_bytes, options, full_size, orientation, arena, err);
     case TP_IMAGE_UNKNOWN: break;
     }
-    return tp_fail(err, TP_UNSUPPORTED_FORMAT, "image: the first bytes are not those of a JPEG, PNG "
-                   "or WebP file, which are the formats that are read");
+    return tp_fail(err, TP_UNSUPPORTED_FORMAT, "image: the first bytes are not those of a JPEG, "
+                   "PNG or WebP file, which are the formats that are read");
 }
 
 bool tp_image_decode(struct tp_image *out, const void *bytes, size_t n_bytes,
@@ -140,7 +140,8 @@ bool tp_image_decode(struct tp_image *out, const void *bytes, size_t n_bytes,
 {
     int stored[2], orientation = 1;
     struct tp_image im;
-    if (!decode_stored(&im, bytes, n_bytes, options, stored, &orientation, arena, err)) return false;
+    if (!decode_stored(&im, bytes, n_bytes, options, stored, &orientation, arena, err))
+        return false;
     if (options->gray && im.channels == 3) {
         tp_image_luma(im.pixels, im.pixels, (int64_t)im.width * im.height);
         im.channels = 1;

@@ -26,7 +26,7 @@ enum {
     MAX_SCANS = 100,                 /* encoders write about 10; each costs a pass over the image */
     FULL = 8,                        /* libjpeg decodes at 1/8 to 8/8 */
     BASE_MEMORY_BYTES = 64 << 20,    /* libjpeg's allowance is this */
-    PIXEL_MEMORY_BYTES = 16,         /* and this a pixel: 4 components of 16 bits, padded to twice */
+    PIXEL_MEMORY_BYTES = 16,         /* and this a pixel: 4 components of 16 bits, twice */
 };
 
 struct session {
@@ -56,18 +56,18 @@ static void report(struct session *s)
     size_t at = left < s->n_bytes ? s->n_bytes - left : 0;
     switch (s->errors.msg_code) {
     case JERR_IMAGE_TOO_BIG:
-        tp_fail(s->err, TP_TOO_LARGE, "JPEG: %ux%u has a side longer than the %ld pixels that can be "
-                "decoded (--max-pixels, %lld, limits the whole)", s->c.image_width,
+        tp_fail(s->err, TP_TOO_LARGE, "JPEG: %ux%u has a side longer than the %ld pixels that can "
+                "be decoded (--max-pixels, %lld, limits the whole)", s->c.image_width,
                 s->c.image_height, JPEG_MAX_DIMENSION, (long long)s->options->max_pixels);
         return;
     case JERR_OUT_OF_MEMORY: case JERR_NO_BACKING_STORE:
-        tp_fail(s->err, TP_TOO_LARGE, "JPEG: decoding %ux%u in several scans needs more memory than "
-                "one request may use; send a smaller or a baseline (not progressive) file",
+        tp_fail(s->err, TP_TOO_LARGE, "JPEG: decoding %ux%u in several scans needs more memory "
+                "than one request may use; send a smaller or a baseline (not progressive) file",
                 s->c.image_width, s->c.image_height);
         return;
     case JWRN_JPEG_EOF: case JERR_INPUT_EMPTY: case JERR_INPUT_EOF:
-        tp_fail(s->err, TP_INVALID_IMAGE, "JPEG: truncated: the file ends at byte %zu, before its end "
-                "of image", s->n_bytes);
+        tp_fail(s->err, TP_INVALID_IMAGE, "JPEG: truncated: the file ends at byte %zu, before its "
+                "end of image", s->n_bytes);
         return;
     default: break;
     }
@@ -76,8 +76,8 @@ static void report(struct session *s)
     case JERR_SOF_UNSUPPORTED: case JERR_BAD_PRECISION: case JERR_ARITH_NOTIMPL:
     case JERR_CONVERSION_NOTIMPL: case JERR_FRACT_SAMPLE_NOTIMPL: case JERR_CCIR601_NOTIMPL:
     case JERR_NOT_COMPILED:
-        tp_fail(s->err, TP_UNSUPPORTED_FORMAT, "JPEG: %s; baseline and progressive files of 8 bits in "
-                "gray, YCbCr, RGB, CMYK and YCCK are read", text);
+        tp_fail(s->err, TP_UNSUPPORTED_FORMAT, "JPEG: %s; baseline and progressive files of 8 bits "
+                "in gray, YCbCr, RGB, CMYK and YCCK are read", text);
         return;
     default:
         tp_fail(s->err, TP_INVALID_IMAGE, "JPEG: broken near byte %zu of %zu: %s", at, s->n_bytes,
@@ -115,7 +115,8 @@ static void on_progress(j_common_ptr c)
 {
     struct session *s = c->client_data;
     if (s->c.input_scan_number <= MAX_SCANS) return;
-    tp_fail(s->err, TP_INVALID_IMAGE, "JPEG: more than %d scans; encoders write about 10", MAX_SCANS);
+    tp_fail(s->err, TP_INVALID_IMAGE, "JPEG: more than %d scans; encoders write about 10",
+            MAX_SCANS);
     longjmp(s->failed, 1);
 }
 
@@ -173,7 +174,8 @@ static bool read_header(struct session *s)
     bool four = c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK;
     c->out_color_space = from_y ? JCS_GRAYSCALE : four ? JCS_CMYK : JCS_RGB;
     jpeg_calc_output_dimensions(c);
-    *s->out = (struct tp_image){ NULL, (int)c->output_width, (int)c->output_height, from_y ? 1 : 3 };
+    *s->out = (struct tp_image){ NULL, (int)c->output_width, (int)c->output_height,
+                                 from_y ? 1 : 3 };
     return true;
 }
 
@@ -216,7 +218,7 @@ static bool read_rows(struct session *s)
         jpeg_read_scanlines(c, &row, 1);
         if (four) cmyk_to_rgb(to, ink, s->out->width);
     }
-    jpeg_finish_decompress(c);       /* reads on to the end-of-image marker: a file cut short has none */
+    jpeg_finish_decompress(c);       /* on to the end-of-image marker: a file cut short has none */
     return true;
 }
 

@@ -1,17 +1,17 @@
 /* json.c - JSON documents with tensors in them.
  *
- * A document goes through two readers. Ours scans it once, cuts out the arrays of numbers and refuses
- * what only it can see. Jansson then reads the rest through feed(), which puts a mark where something
- * was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the budget.
+ * A document goes through two readers. Ours scans it once, cuts out the arrays of numbers and
+ * refuses what only it can see. Jansson then reads the rest through feed(), which puts a mark where
+ * something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the budget.
  *
  * Long plain strings (images in base64) are cut out too and put back when Jansson is done: it takes
  * 100 ms for 10 MB of them, memcpy() takes 3.
  *
- * Why feed() hands over single bytes: Jansson 2.14 does not look whether its token buffer could grow.
- * When it could not, the token lacks a byte, and Jansson reads past its end or fails an assertion. The
- * buffer grows only as the first thing after a byte was fetched, and at most doubles. So heap_alloc()
- * keeps one spare block of that size for its first refusal, and after it feed() says that the text
- * ends: there is no second growth. */
+ * Why feed() hands over single bytes: Jansson 2.14 does not look whether its token buffer could
+ * grow. When it could not, the token lacks a byte, and Jansson reads past its end or fails an
+ * assertion. The buffer grows only as the first thing after a byte was fetched, and at most
+ * doubles. So heap_alloc() keeps one spare block of that size for its first refusal, and after it
+ * feed() says that the text ends: there is no second growth. */
 #include "formats/json.h"
 
 #include <ctype.h>
@@ -34,9 +34,14 @@ enum {
     LONG_STRING = 1024,
 };
 
-/* What Jansson may take. Measured: pipelines and safetensors headers, written without blanks, need 9 to
- * 15 bytes for a byte of text; {},{},... 77, [],[],... 45, 1,1,... 20. */
-enum { HEAP_FLOOR_BYTES = 64 << 10, HEAP_FACTOR = 10, HEAP_FACTOR_FIRST = 16, FIRST_BYTES = 1 << 20 };
+/* What Jansson may take. Measured: pipelines and safetensors headers, written without blanks, need
+ * 9 to 15 bytes for a byte of text; {},{},... 77, [],[],... 45, 1,1,... 20. */
+enum {
+    HEAP_FLOOR_BYTES = 64 << 10,
+    HEAP_FACTOR = 10,
+    HEAP_FACTOR_FIRST = 16,
+    FIRST_BYTES = 1 << 20
+};
 
 static size_t heap_limit(size_t n_bytes)
 {
@@ -47,7 +52,8 @@ static size_t heap_limit(size_t n_bytes)
 
 enum fault { SOUND, RAGGED_LENGTHS, RAGGED_DEPTHS };
 
-/* What was cut out: numbers, or (rank 0) a plain string with its quotes. Small, since there may be many. */
+/* What was cut out: numbers, or (rank 0) a plain string with its quotes. Small, since there may be
+ * many. */
 struct tp_json_span {
     uint32_t begin, end;             /* in the text: its '[' and the byte behind its ']' */
     uint32_t n_numbers;
@@ -57,7 +63,7 @@ struct tp_json_span {
     uint32_t fault_length;           /* RAGGED_LENGTHS: that of the array before it */
 };
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Text that is often meant as JSON and is not. */
 static const struct { const char *text, *advice; } not_json[] = {
@@ -109,7 +115,7 @@ static struct excerpt found(const char *p, const char *end)
     return e;
 }
 
-/* ---- the scan: arrays of numbers ---------------------------------------------------------------- */
+/* ---- the scan: arrays of numbers ------------------------------------------------------------- */
 
 struct scan {
     struct tp_json *doc;
@@ -143,7 +149,8 @@ static const uint32_t UNKNOWN = UINT32_MAX;
 
 static bool fail_at(struct scan *s, const char *p, const char *what_is_wrong)
 {
-    return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %td: %s", s->what, p - s->text, what_is_wrong);
+    return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %td: %s", s->what, p - s->text,
+                   what_is_wrong);
 }
 
 static const char *skip_space(const char *p, const char *end)
@@ -185,11 +192,13 @@ static void close_row(struct scan *s, struct rows *r)
 /* A number at another level than the one before it. */
 static bool change_leaf(struct scan *s, struct rows *r, const char *p)
 {
-    if (r->leaf) note_fault(s, r, RAGGED_DEPTHS, p);
-    else r->leaf = r->depth;
+    if (!r->leaf) r->leaf = r->depth;
+    if (r->leaf != r->deepest || r->leaf != r->depth) note_fault(s, r, RAGGED_DEPTHS, p);
     if (r->depth <= MAX_NUMBERS_DEPTH) return true;
-    return tp_fail(s->err, TP_INVALID_SHAPE, "%s: byte %td: numbers nested %d deep; a tensor has at "
-                   "most %d dimensions", s->what, p - s->text, r->depth, TP_MAX_RANK);
+    return tp_fail(s->err, TP_INVALID_SHAPE,
+                   "%s: byte %td: numbers nested %d deep; a tensor has at "
+                   "most %d dimensions",
+                   s->what, p - s->text, r->depth, TP_MAX_RANK);
 }
 
 /* Scans numbers and brackets from the '[' at p on. Returns the byte behind the last bracket, or the
@@ -289,8 +298,8 @@ static bool keep_spans(struct scan *s)
     return true;
 }
 
-/* Numbers, and then at p something else. Small arrays of this kind are documents ("shape": [1, null]);
- * in large ones somebody meant a tensor, and is told where it breaks. */
+/* Numbers, and then at p something else. Small arrays of this kind are documents ("shape": [1,
+ * null]); in large ones somebody meant a tensor, and is told where it breaks. */
 static bool leave_to_jansson(struct scan *s, const struct rows *r, const char *p, bool at_value)
 {
     const char *advice = at_value ? advice_for(p, s->end) : NULL;
@@ -314,9 +323,9 @@ static bool enter(struct scan *s, const char *p)
     return fail_at(s, p, "nested deeper than 64");
 }
 
-/* The '[' at *p: cuts the array out and moves behind it, or leaves it to Jansson. No byte is scanned
- * more than twice: brackets that were open when something else than a number came are remembered, all
- * others before that place close before it. */
+/* The '[' at *p: cuts the array out and moves behind it, or leaves it to Jansson. No byte is
+ * scanned more than twice: brackets that were open when something else than a number came are
+ * remembered, all others before that place close before it. */
 static bool scan_array(struct scan *s, const char **p)
 {
     if (s->next_mixed == s->n_mixed || s->mixed[s->next_mixed] != *p) {
@@ -404,7 +413,7 @@ static bool scan_document(struct scan *s)
     return true;
 }
 
-/* ---- Jansson's memory --------------------------------------------------------------------------- */
+/* ---- Jansson's memory ------------------------------------------------------------------------ */
 
 static _Thread_local struct {
     size_t limit_bytes;              /* 0: no parse is going on, nothing is counted */
@@ -445,7 +454,7 @@ static void set_up_jansson(void)
     json_object_seed(0);
 }
 
-/* ---- what Jansson reads ------------------------------------------------------------------------- */
+/* ---- what Jansson reads ---------------------------------------------------------------------- */
 
 struct mark { char text[24]; int n_bytes; };
 
@@ -497,8 +506,8 @@ static size_t original_byte(const struct tp_json *doc, size_t pos)
     return text + (pos - read);
 }
 
-/* Jansson's complaint, with the byte where the offending token begins: it gives the byte behind, and
- * the token itself as "... near '<token>'" unless that is long. */
+/* Jansson's complaint, with the byte where the offending token begins: it gives the byte behind,
+ * and the token itself as "... near '<token>'" unless that is long. */
 static bool fail_as_jansson(struct scan *s, const json_error_t *e)
 {
     enum json_error_code code = json_error_code(e);
@@ -506,7 +515,8 @@ static bool fail_as_jansson(struct scan *s, const json_error_t *e)
     snprintf(text, sizeof text, "%s", e->text);
     char *near = strstr(text, " near ");
     size_t pos = (size_t)e->position, token_bytes = 0;
-    if (near && near[6] == '\'' && code != json_error_invalid_utf8) token_bytes = strlen(near + 7) - 1;
+    if (near && near[6] == '\'' && code != json_error_invalid_utf8)
+        token_bytes = strlen(near + 7) - 1;
     if (near) *near = '\0';
 
     pos = original_byte(s->doc, pos > token_bytes ? pos - token_bytes : 0);
@@ -516,8 +526,8 @@ static bool fail_as_jansson(struct scan *s, const json_error_t *e)
     if (code == json_error_null_byte_in_key)
         return fail_at(s, p, "a key was expected, found an array of numbers");
     if (code == json_error_duplicate_key)
-        return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %zu: the key %.*s%s stands there twice", s->what,
-                       pos, (int)token_bytes, p, token_bytes ? "" : "that ends here");
+        return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %zu: the key %.*s%s stands there twice",
+                       s->what, pos, (int)token_bytes, p, token_bytes ? "" : "that ends here");
     if (strstr(text, "end of file")) snprintf(text, sizeof text, "the end expected");
     bool about_token = strstr(text, "token") || strstr(text, " expected");
     if (!about_token && code != json_error_numeric_overflow) return fail_at(s, p, text);
@@ -543,7 +553,8 @@ static bool restore_strings(const struct tp_json *doc, json_t *root)
     for (json_t *v = root; v; ) {
         const struct tp_json_span *span = tp_json_span(doc, v);
         if (span && span->rank == 0 &&
-            json_string_setn_nocheck(v, doc->text + span->begin + 1, span->end - span->begin - 2)) return false;
+            json_string_setn_nocheck(v, doc->text + span->begin + 1, span->end - span->begin - 2))
+            return false;
         if (json_is_array(v) || json_is_object(v))
             stack[depth++] = (struct level){ v, 0, json_object_iter(v) };
         for (v = NULL; !v && depth; depth -= !v) v = next_child(&stack[depth - 1]);
@@ -577,7 +588,7 @@ static bool read_document(struct scan *s)
     return fail_as_jansson(s, &error);
 }
 
-/* ---- the door --------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct tp_arena *arena,
                    const char *what, struct tp_err *err)
@@ -587,7 +598,8 @@ bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct
     memset(&s, 0, sizeof s);
     *doc = (struct tp_json){ .text = text };
     if (n_bytes >= UINT32_MAX)
-        return tp_fail(err, TP_TOO_LARGE, "%s: %zu bytes of JSON; at most 4 GiB are read", what, n_bytes);
+        return tp_fail(err, TP_TOO_LARGE, "%s: %zu bytes of JSON; at most 4 GiB are read", what,
+                       n_bytes);
     pthread_once(&once, set_up_jansson);
     s.doc = doc;
     s.arena = arena;
@@ -634,8 +646,9 @@ bool tp_json_span_shape(const struct tp_json *doc, const struct tp_json_span *sp
         return tp_fail(err, TP_INVALID_SHAPE, "%s: ragged: the array at byte %u has another length "
                        "than the one before it, %u", where, span->fault_byte, span->fault_length);
     if (span->fault == RAGGED_DEPTHS)
-        return tp_fail(err, TP_INVALID_SHAPE, "%s: ragged: %s at byte %u where its neighbours are %s",
-                       where, doc->text[span->fault_byte] == '[' ? "an array" : "a number",
+        return tp_fail(err, TP_INVALID_SHAPE,
+                       "%s: ragged: %s at byte %u where its neighbours are %s", where,
+                       doc->text[span->fault_byte] == '[' ? "an array" : "a number",
                        span->fault_byte, doc->text[span->fault_byte] == '[' ? "numbers" : "arrays");
     if (span->rank > TP_MAX_RANK)
         return tp_fail(err, TP_INVALID_SHAPE, "%s: byte %u: %d dimensions; at most %d are possible",
@@ -654,8 +667,10 @@ bool tp_json_span_floats(const struct tp_json *doc, const struct tp_json_span *s
         const char *number = p;
         p = tp_float_read(p, end, &out[i]);
         if (isinf(out[i]))
-            return tp_fail(err, TP_INVALID_JSON, "%s: byte %td: %s is beyond float32, whose largest is "
-                           "3.4028235e38", where, number - doc->text, found(number, end).text);
+            return tp_fail(err, TP_INVALID_JSON,
+                           "%s: byte %td: %s is beyond float32, whose largest is "
+                           "3.4028235e38",
+                           where, number - doc->text, found(number, end).text);
     }
     return true;
 }
@@ -684,19 +699,21 @@ bool tp_json_ints(const struct tp_json *doc, const json_t *v, const char *where,
         return tp_fail(err, TP_INVALID_JSON, "%s: an array of integers was expected, got %s", where,
                        tp_json_kind(doc, v));
     if (span->rank > 1)
-        return tp_fail(err, TP_INVALID_JSON, "%s: a flat array of integers was expected, got nested "
-                       "arrays", where);
+        return tp_fail(err, TP_INVALID_JSON,
+                       "%s: a flat array of integers was expected, got nested "
+                       "arrays",
+                       where);
     if (span->n_numbers > (uint32_t)(max < 0 ? 0 : max))
-        return tp_fail(err, TP_INVALID_JSON, "%s: at most %d integers are possible, got %u", where, max,
-                       span->n_numbers);
+        return tp_fail(err, TP_INVALID_JSON, "%s: at most %d integers are possible, got %u", where,
+                       max, span->n_numbers);
     const char *p = doc->text + span->begin, *end = doc->text + span->end;
     for (uint32_t i = 0; i < span->n_numbers; i++) {
         while (*p != '-' && (unsigned)(*p - '0') > 9) p++;
         const char *number = p;
         p = read_int(p, end, &out[i]);
         if (!p)
-            return tp_fail(err, TP_INVALID_JSON, "%s: byte %td: %s is not an integer of 64 bits", where,
-                           number - doc->text, found(number, end).text);
+            return tp_fail(err, TP_INVALID_JSON, "%s: byte %td: %s is not an integer of 64 bits",
+                           where, number - doc->text, found(number, end).text);
     }
     *n = (int)span->n_numbers;
     return true;
@@ -730,18 +747,22 @@ const char *tp_json_kind(const struct tp_json *doc, const json_t *v)
     return "nothing";
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Length of the UTF-8 sequence at p, which ends with a NUL; 0 when it is not one (RFC 3629). */
 static int utf8_length(const unsigned char *p)
 {
     if (*p < 0x80) return 1;
-    int n = *p >= 0xC2 && *p < 0xE0 ? 2 : *p >= 0xE0 && *p < 0xF0 ? 3 : *p >= 0xF0 && *p < 0xF5 ? 4 : 0;
+    int n = 0;
+    if (*p >= 0xC2 && *p < 0xE0) n = 2;
+    else if (*p >= 0xE0 && *p < 0xF0) n = 3;
+    else if (*p >= 0xF0 && *p < 0xF5) n = 4;
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xC0) != 0x80) return 0;
-    if ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xF0 && p[1] < 0x90)) return 0;     /* overlong */
-    if ((*p == 0xED && p[1] > 0x9F) || (*p == 0xF4 && p[1] > 0x8F)) return 0;     /* surrogate, beyond */
-    return n;
+    bool overlong = (*p == 0xE0 && p[1] < 0xA0) || (*p == 0xF0 && p[1] < 0x90);
+    bool surrogate = *p == 0xED && p[1] > 0x9F;
+    bool beyond = *p == 0xF4 && p[1] > 0x8F;
+    return overlong || surrogate || beyond ? 0 : n;
 }
 
 void tp_json_quote(struct tp_buf *b, const char *text)

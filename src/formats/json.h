@@ -1,12 +1,12 @@
 /* json.h - JSON documents with tensors in them, and the one door to Jansson.
  *
- * Jansson reads documents; it does not see numbers in bulk. tp_json_parse() scans the text once: every
- * array made only of numbers (nested or not) is checked on the spot (JSON's number grammar, raggedness)
- * and cut out; Jansson gets the rest with a mark in its place. The numbers are converted later,
- * straight from the text into the place where they are wanted. So a tensor costs 4 bytes a number
- * (Jansson alone: 20 to 77 bytes of heap for a byte of hostile text), and duplicate keys, bad UTF-8,
- * depth and trailing bytes are still Jansson's to judge. The mark is a string that begins with
- * U+0000, which no client can write: the scan refuses it in what it is given. */
+ * Jansson reads documents; it does not see numbers in bulk. tp_json_parse() scans the text once:
+ * every array made only of numbers (nested or not) is checked on the spot (JSON's number grammar,
+ * raggedness) and cut out; Jansson gets the rest with a mark in its place. The numbers are
+ * converted later, straight from the text into the place where they are wanted. So a tensor costs 4
+ * bytes a number (Jansson alone: 20 to 77 bytes of heap for a byte of hostile text), and duplicate
+ * keys, bad UTF-8, depth and trailing bytes are still Jansson's to judge. The mark is a string that
+ * begins with U+0000, which no client can write: the scan refuses it in what it is given. */
 #ifndef TP_JSON_H
 #define TP_JSON_H
 
@@ -27,8 +27,8 @@ struct tp_json {
 /* Parses one document. `arena` holds the spans. `what` names the document in messages ("body",
  * "pipeline"). Positions in messages are bytes of `text`, counted from 0. Fails on trailing bytes,
  * duplicate keys, nesting deeper than 64 (arrays of numbers: TP_MAX_RANK + 1), and when Jansson
- * would need more than 16 bytes of heap for a byte of the first MiB of text, 10 for one behind it (but
- * 64 KiB are always granted). */
+ * would need more than 16 bytes of heap for a byte of the first MiB of text, 10 for one behind it
+ * (but 64 KiB are always granted). */
 bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct tp_arena *arena,
                    const char *what, struct tp_err *err) TP_MUST_USE;
 void tp_json_fini(struct tp_json *doc);
@@ -50,7 +50,8 @@ int64_t tp_json_span_count(const struct tp_json_span *span);
 bool tp_json_span_floats(const struct tp_json *doc, const struct tp_json_span *span,
                          const char *where, float *out, struct tp_err *err) TP_MUST_USE;
 
-/* A flat array of 0 to max integers ("[3, 3]"); fails on fractions and on what int64 cannot hold. */
+/* A flat array of 0 to max integers ("[3, 3]"); fails on fractions and on what int64 cannot hold.
+ */
 bool tp_json_ints(const struct tp_json *doc, const json_t *v, const char *where, int64_t *out,
                   int max, int *n, struct tp_err *err) TP_MUST_USE;
 

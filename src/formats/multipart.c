@@ -1,4 +1,5 @@
-/* multipart.c - multipart/form-data bodies (RFC 7578, RFC 2046 section 5.1) that are in memory whole. */
+/* multipart.c - multipart/form-data bodies (RFC 7578, RFC 2046 section 5.1) that are in memory
+ * whole. */
 #include "formats/multipart.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ struct parser {
     struct tp_err *err;
 };
 
-/* ---- header fields with parameters: form-data; name="a"; filename="b \"c\".png" ------------------ */
+/* ---- header fields with parameters: form-data; name="a"; filename="b \"c\".png" -------------- */
 
 static void skip_blanks(struct text *t)
 {
@@ -39,8 +40,9 @@ static bool is(struct text t, const char *name)
     return (size_t)(t.end - t.p) == strlen(name) && !strncasecmp(t.p, name, strlen(name));
 }
 
-/* A quoted string behind its first quote, copied to `to` (as long as *t; NULL: only passed). Browsers
- * write %22 for a quote, others \"; a backslash in front of anything else is one (Windows paths). */
+/* A quoted string behind its first quote, copied to `to` (as long as *t; NULL: only passed).
+ * Browsers write %22 for a quote, others \"; a backslash in front of anything else is one (Windows
+ * paths). */
 static bool take_quoted(struct text *t, char *to)
 {
     for (; t->p < t->end && *t->p != '"'; t->p++) {
@@ -69,9 +71,10 @@ static bool take_value(struct text *t, char *to)
     return true;
 }
 
-/* The value of parameter `name` of a field, NUL-terminated in the arena; *out stays as it is when there
- * is none. */
-static bool parameter(const struct parser *ps, struct text field, const char *name, const char **out)
+/* The value of parameter `name` of a field, NUL-terminated in the arena; *out stays as it is when
+ * there is none. */
+static bool parameter(const struct parser *ps, struct text field, const char *name,
+                      const char **out)
 {
     take_until(&field, ";");
     while (field.p < field.end) {
@@ -98,23 +101,28 @@ static bool read_boundary(struct parser *ps, const char *content_type)
     struct text field = { content_type, content_type + strlen(content_type) }, rest = field;
     const char *boundary = NULL;
     if (!is(take_until(&rest, ";"), "multipart/form-data"))
-        return tp_fail(ps->err, TP_UNSUPPORTED_FORMAT, "multipart: Content-Type %.60s; multipart/form-data "
-                       "is read", content_type);
+        return tp_fail(ps->err, TP_UNSUPPORTED_FORMAT,
+                       "multipart: Content-Type %.60s; multipart/form-data "
+                       "is read",
+                       content_type);
     if (!parameter(ps, field, "boundary", &boundary)) return false;
     if (!boundary)
-        return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: the Content-Type names no boundary; let "
+        return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                       "multipart: the Content-Type names no boundary; let "
                        "the client set it");
     size_t n = strlen(boundary);
     if (n < 1 || n > MAX_BOUNDARY)
-        return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: a boundary of %zu characters; 1 to %d "
-                       "are possible", n, MAX_BOUNDARY);
+        return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                       "multipart: a boundary of %zu characters; 1 to %d "
+                       "are possible",
+                       n, MAX_BOUNDARY);
     memcpy(ps->mark, "\r\n--", 4);
     memcpy(ps->mark + 4, boundary, n);
     ps->mark_bytes = n + 4;
     return true;
 }
 
-/* ---- the body --------------------------------------------------------------------------------- */
+/* ---- the body -------------------------------------------------------------------------------- */
 
 /* Whether a boundary that ends at p is the whole of its line: blanks, then CR LF, or "--". */
 static bool ends_line(const char *p, const char *end)
@@ -157,8 +165,10 @@ static bool find_first(struct parser *ps, bool *last)
     }
     const char *mark = find_mark(ps, p);
     if (!mark)
-        return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: the body has no line --%s, which its "
-                       "Content-Type names as boundary", ps->mark + 4);
+        return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                       "multipart: the body has no line --%s, which its "
+                       "Content-Type names as boundary",
+                       ps->mark + 4);
     pass_line(ps, mark + ps->mark_bytes, last);
     return true;
 }
@@ -195,16 +205,20 @@ static bool read_headers(struct parser *ps, const char *end, struct tp_part *par
         if (room > MAX_HEADER_BYTES) room = MAX_HEADER_BYTES;
         const char *line_end = memmem(ps->rest.p, room, "\r\n", 2);
         if (!line_end || line_end - begin > MAX_HEADER_BYTES)
-            return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: the headers of part %d do not end "
-                           "with an empty line within %d bytes", index, MAX_HEADER_BYTES);
+            return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                           "multipart: the headers of part %d do not end "
+                           "with an empty line within %d bytes",
+                           index, MAX_HEADER_BYTES);
         struct text line = { ps->rest.p, line_end };
         ps->rest.p = line_end + 2;
         if (line.p == line.end) break;
         if (!read_field(ps, line, part, &found)) return tp_fail_in(ps->err, "part %d", index);
     }
     if (!found)
-        return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: part %d has no \"Content-Disposition: "
-                       "form-data; name=...\"", index);
+        return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                       "multipart: part %d has no \"Content-Disposition: "
+                       "form-data; name=...\"",
+                       index);
     if (!part->name) part->name = "";
     return true;
 }
@@ -214,8 +228,8 @@ static bool read_part(struct parser *ps, struct tp_part *part, int index, bool *
 {
     const char *mark = find_mark(ps, ps->rest.p);
     if (!mark)
-        return tp_fail(ps->err, TP_INVALID_ARGUMENT, "multipart: part %d is cut off: no boundary follows",
-                       index);
+        return tp_fail(ps->err, TP_INVALID_ARGUMENT,
+                       "multipart: part %d is cut off: no boundary follows", index);
     if (!read_headers(ps, mark + 2, part, index)) return false;
     const char *data = ps->rest.p;
     part->data = (const uint8_t *)data;
@@ -228,7 +242,9 @@ bool tp_multipart_parse(struct tp_part **parts, int *n_parts, const char *conten
                         const void *body, size_t n_bytes, int max_parts, struct tp_arena *arena,
                         struct tp_err *err)
 {
-    struct parser ps = { .rest = { body, (const char *)body + n_bytes }, .arena = arena, .err = err };
+    struct parser ps = { .rest = { body, (const char *)body + n_bytes },
+                         .arena = arena,
+                         .err = err };
     int n = 0, capacity = 0;
     bool last = false;
     *parts = NULL;

@@ -7,7 +7,8 @@
 
 #include "base/buf.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "'<f4' data is used and written as it is");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "'<f4' data is used and written as it is");
 
 enum { MAGIC_BYTES = 6, ALIGN_BYTES = 64 };
 static const char magic[MAGIC_BYTES] = "\x93NUMPY";
@@ -27,7 +28,7 @@ bool tp_npy_sniff(const void *bytes, size_t n_bytes)
     return n_bytes >= MAGIC_BYTES && !memcmp(bytes, magic, MAGIC_BYTES);
 }
 
-/* ---- the dict: {'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8, 1), } ----------------- */
+/* ---- the dict: {'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8, 1), } ------------- */
 
 static bool fail_here(const struct header *h, const char *expected)
 {
@@ -37,7 +38,8 @@ static bool fail_here(const struct header *h, const char *expected)
 
 static void skip_blanks(struct header *h)
 {
-    while (h->p < h->end && (*h->p == ' ' || *h->p == '\t' || *h->p == '\n' || *h->p == '\r')) h->p++;
+    while (h->p < h->end && (*h->p == ' ' || *h->p == '\t' || *h->p == '\n' || *h->p == '\r'))
+        h->p++;
 }
 
 /* Takes `c` and the blanks in front of it, if it is what comes next. */
@@ -108,7 +110,8 @@ static bool read_descr(struct header *h)
 {
     skip_blanks(h);
     if (h->p < h->end && *h->p == '[')
-        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT, "npy: an array of records; send one of float32 or "
+        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT,
+                       "npy: an array of records; send one of float32 or "
                        "uint8");
     return read_string(h, &h->descr);
 }
@@ -121,8 +124,8 @@ static bool read_entry(struct header *h)
     bool *seen = is(key, "descr") ? &h->has_descr : is(key, "fortran_order") ? &h->has_order :
                  is(key, "shape") ? &h->has_shape : NULL;
     if (!seen || *seen)
-        return tp_fail(h->err, TP_INVALID_ARGUMENT, "npy: %s key '%.*s' in the header", seen ? "a second" :
-                       "unknown", key.n, key.text);
+        return tp_fail(h->err, TP_INVALID_ARGUMENT, "npy: %s key '%.*s' in the header",
+                       seen ? "a second" : "unknown", key.n, key.text);
     *seen = true;
     if (!take(h, ':')) return fail_here(h, "':'");
     if (seen == &h->has_descr) return read_descr(h);
@@ -145,7 +148,7 @@ static bool read_header(struct header *h)
     return true;
 }
 
-/* ---- the file --------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* The header's place, by the format's version: its length has 2 bytes in version 1, then 4. */
 static bool find_header(struct header *h, const uint8_t *bytes, size_t n_bytes)
@@ -156,8 +159,10 @@ static bool find_header(struct header *h, const uint8_t *bytes, size_t n_bytes)
         return tp_fail(h->err, TP_INVALID_ARGUMENT, "npy: the file ends within its header");
     int version = bytes[MAGIC_BYTES];
     if (version < 1 || version > 3 || bytes[MAGIC_BYTES + 1] != 0)
-        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT, "npy: format version %d.%d; versions 1.0, 2.0 and "
-                       "3.0 are read", version, bytes[MAGIC_BYTES + 1]);
+        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT,
+                       "npy: format version %d.%d; versions 1.0, 2.0 and "
+                       "3.0 are read",
+                       version, bytes[MAGIC_BYTES + 1]);
     size_t begin = MAGIC_BYTES + 2 + (version == 1 ? 2 : 4), length = 0;
     if (n_bytes >= begin)
         for (size_t i = begin; i-- > MAGIC_BYTES + 2; ) length = length << 8 | bytes[i];
@@ -177,8 +182,10 @@ static bool check_type(const struct header *h, struct tp_npy *out, size_t *eleme
         out->type = TP_NPY_UINT8;
         *element_bytes = 1;
     } else {
-        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT, "npy: dtype '%.*s'; float32 ('<f4') and uint8 "
-                       "('|u1') are read: array.astype(numpy.float32)", h->descr.n, h->descr.text);
+        return tp_fail(h->err, TP_UNSUPPORTED_FORMAT,
+                       "npy: dtype '%.*s'; float32 ('<f4') and uint8 "
+                       "('|u1') are read: array.astype(numpy.float32)",
+                       h->descr.n, h->descr.text);
     }
     if (h->fortran_order)
         return tp_fail(h->err, TP_UNSUPPORTED_FORMAT, "npy: Fortran order; C order is read: "
@@ -191,8 +198,9 @@ bool tp_npy_parse(struct tp_npy *out, const void *bytes, size_t n_bytes, int64_t
 {
     struct header h = { .err = err };
     size_t element_bytes = 0, wanted;
-    if (!find_header(&h, bytes, n_bytes) || !read_header(&h) || !check_type(&h, out, &element_bytes) ||
-        !tp_shape_check(&h.shape, max_elements, "npy", err)) return false;
+    if (!find_header(&h, bytes, n_bytes) || !read_header(&h) ||
+        !check_type(&h, out, &element_bytes) || !tp_shape_check(&h.shape, max_elements, "npy", err))
+        return false;
     out->shape = h.shape;
     out->data = h.end;
     out->data_bytes = n_bytes - (size_t)(h.end - (const char *)bytes);

@@ -33,11 +33,11 @@ static bool refuse(int code, const char *where, size_t n_bytes, struct tp_err *e
     case SPNG_EMEM:
         return tp_fail(err, TP_NO_MEMORY, "PNG: out of memory %s", where);
     case SPNG_IO_EOF: case SPNG_EIDAT_TOO_SHORT:
-        return tp_fail(err, TP_INVALID_IMAGE, "PNG: truncated %s: the file of %zu bytes ends before "
-                       "the image does", where, n_bytes);
+        return tp_fail(err, TP_INVALID_IMAGE, "PNG: truncated %s: the file of %zu bytes ends "
+                       "before the image does", where, n_bytes);
     case SPNG_ECHUNK_LIMITS:
-        return tp_fail(err, TP_TOO_LARGE, "PNG: metadata larger than %d MiB a chunk, %d MiB in all or "
-                       "1000 chunks; save the file without it", MAX_CHUNK_BYTES >> 20,
+        return tp_fail(err, TP_TOO_LARGE, "PNG: metadata larger than %d MiB a chunk, %d MiB in "
+                       "all or 1000 chunks; save the file without it", MAX_CHUNK_BYTES >> 20,
                        MAX_CACHE_BYTES >> 20);
     default:
         return tp_fail(err, TP_INVALID_IMAGE, "PNG: broken %s: %s", where, spng_strerror(code));
@@ -101,8 +101,8 @@ static int read_orientation(struct session *s)
 static bool read_rows(struct session *s, uint8_t *pixels, bool whole)
 {
     size_t row_bytes = s->header.width * s->pixel_bytes;
-    size_t out_bytes = s->header.width * (size_t)(s->pixel_bytes == 4 && !whole ? 3 : s->pixel_bytes);
     bool blend = s->pixel_bytes == 4 && !whole;
+    size_t out_bytes = s->header.width * (blend ? 3 : s->pixel_bytes);
     uint8_t *row = blend ? tp_arena_alloc(s->arena, row_bytes) : NULL;
     struct spng_row_info info;
     char where[64];

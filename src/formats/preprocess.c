@@ -16,7 +16,7 @@ enum { LETTERBOX_GRAY = 114, CROP_BLACK = 0 };
 struct layout {
     int64_t resized[2];
     int canvas[2];
-    int64_t offset[2];               /* of the canvas within the resized image; < 0: padding first */
+    int64_t offset[2];               /* of the canvas in the resized image; < 0: padding first */
     int first[2], seen[2];           /* the part of the canvas that shows the image */
     uint8_t fill;                    /* the rest of it */
 };
@@ -182,9 +182,10 @@ static double true_span(int length, int full, const struct tp_image *image, cons
 }
 
 /* image may be a reduced decoding of one of size `full`. */
-static bool prepare(const struct tp_preprocess *p, struct tp_tensor *out, const struct tp_image *image,
-                    const int full[2], const struct tp_limits *limits, int n_threads,
-                    struct tp_arena *arena, struct tp_err *err)
+static bool prepare(const struct tp_preprocess *p, struct tp_tensor *out,
+                    const struct tp_image *image, const int full[2],
+                    const struct tp_limits *limits, int n_threads, struct tp_arena *arena,
+                    struct tp_err *err)
 {
     struct layout l;
     if (!lay_out(p, full, p->color == TP_GRAY ? 1 : 3, limits, &l, err)) return false;

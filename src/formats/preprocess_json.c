@@ -79,8 +79,8 @@ static bool read_channels(const struct tp_fields *f, const char *key, int channe
     }
     if (!tp_json_span_shape(f->doc, span, where.text, &shape, err)) return false;
     if (shape.rank != 1 || shape.dim[0] != channels)
-        return tp_fail(err, TP_INVALID_MODEL, "%s has shape %s; it must be one number, or a list of "
-                       "%d, one for each channel of the color", where.text, TP_SHAPE(&shape),
+        return tp_fail(err, TP_INVALID_MODEL, "%s has shape %s; it must be one number, or a list "
+                       "of %d, one for each channel of the color", where.text, TP_SHAPE(&shape),
                        channels);
     return tp_json_span_floats(f->doc, span, where.text, out, err);
 }
@@ -99,8 +99,8 @@ static bool read_values(struct tp_preprocess *p, const struct tp_fields *f, stru
         !read_channels(f, "std", channels, p->std, err)) return false;
     for (int c = 0; c < channels; c++)
         if (!(p->std[c] > 0))
-            return tp_fail(err, TP_INVALID_MODEL, "%s: std is %g for channel %d; what is divided by "
-                           "must be above 0", f->where, (double)p->std[c], c);
+            return tp_fail(err, TP_INVALID_MODEL, "%s: std is %g for channel %d; what is divided "
+                           "by must be above 0", f->where, (double)p->std[c], c);
     return true;
 }
 
@@ -110,8 +110,8 @@ static bool read_document(struct tp_preprocess *p, const struct tp_json *doc, st
     if (!json_is_object(doc->root))
         return tp_fail(err, TP_INVALID_MODEL, "preprocess.json: must be an object, not %s",
                        tp_json_kind(doc, doc->root));
-    return tp_fields_known(&f, "preprocess.json", "resize, crop, scale, mean, std, color, decode", "",
-                           err) &&
+    return tp_fields_known(&f, "preprocess.json", "resize, crop, scale, mean, std, color, decode",
+                           "", err) &&
            read_resize(p, &f, err) && read_crop(p, &f, err) && read_values(p, &f, err);
 }
 
@@ -122,8 +122,8 @@ bool tp_preprocess_parse(struct tp_preprocess *p, const char *json, size_t n_byt
     struct tp_arena arena;
     struct tp_json doc;
     if (n_bytes > MAX_TEXT_BYTES)
-        return tp_fail(err, TP_TOO_LARGE, "preprocess.json: %zu bytes; at most %d are read", n_bytes,
-                       MAX_TEXT_BYTES);
+        return tp_fail(err, TP_TOO_LARGE, "preprocess.json: %zu bytes; at most %d are read",
+                       n_bytes, MAX_TEXT_BYTES);
     tp_arena_init(&arena, PARSE_BYTES);
     bool ok = tp_json_parse(&doc, json, n_bytes, &arena, "preprocess.json", err);
     if (ok) {

@@ -32,7 +32,7 @@ struct tp_safetensors {
     int n_entries;
 };
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void read_f32(float *to, const uint8_t *from, int64_t n)
 {
@@ -70,10 +70,12 @@ static void read_f16(float *to, const uint8_t *from, int64_t n)
 }
 
 static const struct type types[] = {
-    { "F32", 4, read_f32 }, { "F16", 2, read_f16 }, { "BF16", 2, read_bf16 }, { "F64", 8, read_f64 },
-    { "BOOL", 1, NULL }, { "U8", 1, NULL }, { "I8", 1, NULL }, { "F8_E5M2", 1, NULL },
-    { "F8_E4M3", 1, NULL }, { "F8_E8M0", 1, NULL }, { "I16", 2, NULL }, { "U16", 2, NULL }, { "I32", 4, NULL },
-    { "U32", 4, NULL }, { "I64", 8, NULL }, { "U64", 8, NULL }, { "C64", 8, NULL },
+    { "F32", 4, read_f32 }, { "F16", 2, read_f16 }, { "BF16", 2, read_bf16 },
+    { "F64", 8, read_f64 }, { "BOOL", 1, NULL },    { "U8", 1, NULL },
+    { "I8", 1, NULL },      { "F8_E5M2", 1, NULL }, { "F8_E4M3", 1, NULL },
+    { "F8_E8M0", 1, NULL }, { "I16", 2, NULL },     { "U16", 2, NULL },
+    { "I32", 4, NULL },     { "U32", 4, NULL },     { "I64", 8, NULL },
+    { "U64", 8, NULL },     { "C64", 8, NULL },
 };
 
 static const struct type *find_type(const char *name)
@@ -83,7 +85,7 @@ static const struct type *find_type(const char *name)
     return NULL;
 }
 
-/* ---- the header ------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 struct parser {
     struct tp_safetensors *st;
@@ -98,9 +100,12 @@ static bool read_offsets(struct parser *ps, const json_t *v, struct entry *e, co
     int64_t offsets[2];
     int n;
     if (!tp_json_ints(&ps->doc, v, where, offsets, 2, &n, ps->err)) return false;
-    if (n != 2 || offsets[0] < 0 || offsets[0] > offsets[1] || (uint64_t)offsets[1] > ps->data_bytes)
-        return tp_fail(ps->err, TP_INVALID_MODEL, "%s: data_offsets must be [begin, end] within the "
-                       "%" PRIu64 " bytes of data (is the file truncated?)", where, ps->data_bytes);
+    if (n != 2 || offsets[0] < 0 || offsets[0] > offsets[1] ||
+        (uint64_t)offsets[1] > ps->data_bytes)
+        return tp_fail(ps->err, TP_INVALID_MODEL,
+                       "%s: data_offsets must be [begin, end] within the "
+                       "%" PRIu64 " bytes of data (is the file truncated?)",
+                       where, ps->data_bytes);
     e->begin = (uint64_t)offsets[0];
     e->end = (uint64_t)offsets[1];
     return true;
@@ -113,12 +118,13 @@ static bool check_size(const struct parser *ps, const struct entry *e, const cha
     uint64_t bytes;
     for (int i = 0; i < e->shape.rank; i++)
         if (e->shape.dim[i] < 0)
-            return tp_fail(ps->err, TP_INVALID_MODEL, "%s: shape %s has a negative dimension", where,
-                           TP_SHAPE(&e->shape));
+            return tp_fail(ps->err, TP_INVALID_MODEL, "%s: shape %s has a negative dimension",
+                           where, TP_SHAPE(&e->shape));
     if (n < 0 || __builtin_mul_overflow((uint64_t)n, e->type->element_bytes, &bytes) ||
         bytes != e->end - e->begin)
-        return tp_fail(ps->err, TP_INVALID_MODEL, "%s: %" PRIu64 " bytes of data do not make %s of %s",
-                       where, e->end - e->begin, TP_SHAPE(&e->shape), e->type->name);
+        return tp_fail(ps->err, TP_INVALID_MODEL,
+                       "%s: %" PRIu64 " bytes of data do not make %s of %s", where,
+                       e->end - e->begin, TP_SHAPE(&e->shape), e->type->name);
     return true;
 }
 
@@ -135,10 +141,12 @@ static bool read_entry(struct parser *ps, const char *name, const json_t *v)
     e->type = find_type(json_string_value(type));
     if (!e->type)
         return tp_fail(ps->err, TP_INVALID_MODEL, "%s: unknown dtype %.20s", where,
-                       json_is_string(type) ? json_string_value(type) : tp_json_kind(&ps->doc, type));
+                       json_is_string(type) ? json_string_value(type)
+                                            : tp_json_kind(&ps->doc, type));
     return tp_json_ints(&ps->doc, json_object_get(v, "shape"), where, e->shape.dim, TP_MAX_RANK,
                         &e->shape.rank, ps->err) &&
-           read_offsets(ps, json_object_get(v, "data_offsets"), e, where) && check_size(ps, e, where);
+           read_offsets(ps, json_object_get(v, "data_offsets"), e, where) &&
+           check_size(ps, e, where);
 }
 
 static int by_begin(const void *a, const void *b)
@@ -154,7 +162,8 @@ static bool read_entries(struct parser *ps)
     json_t *v;
     struct tp_safetensors *st = ps->st;
     if (!json_is_object(ps->doc.root))
-        return tp_fail(ps->err, TP_INVALID_MODEL, "safetensors: the header is %s; it must be an object",
+        return tp_fail(ps->err, TP_INVALID_MODEL,
+                       "safetensors: the header is %s; it must be an object",
                        tp_json_kind(&ps->doc, ps->doc.root));
     st->entries = tp_arena_zalloc(ps->arena, json_object_size(ps->doc.root), sizeof *st->entries);
     if (!st->entries) return tp_arena_fail(ps->arena, ps->err);
@@ -164,7 +173,8 @@ static bool read_entries(struct parser *ps)
     if (st->n_entries) qsort(st->entries, (size_t)st->n_entries, sizeof *st->entries, by_begin);
     for (int i = 1; i < st->n_entries; i++)
         if (st->entries[i].begin < st->entries[i - 1].end)
-            return tp_fail(ps->err, TP_INVALID_MODEL, "safetensors: tensors '%.100s' and '%.100s' overlap",
+            return tp_fail(ps->err, TP_INVALID_MODEL,
+                           "safetensors: tensors '%.100s' and '%.100s' overlap",
                            st->entries[i - 1].name, st->entries[i].name);
     return true;
 }
@@ -174,13 +184,18 @@ bool tp_safetensors_parse(struct tp_safetensors **out, const void *bytes, size_t
 {
     uint64_t header_bytes;
     if (n_bytes < LENGTH_BYTES)
-        return tp_fail(err, TP_INVALID_MODEL, "safetensors: %zu bytes are no safetensors file", n_bytes);
+        return tp_fail(err, TP_INVALID_MODEL, "safetensors: %zu bytes are no safetensors file",
+                       n_bytes);
     memcpy(&header_bytes, bytes, sizeof header_bytes);
     if (header_bytes > n_bytes - LENGTH_BYTES || header_bytes > MAX_HEADER_BYTES)
-        return tp_fail(err, TP_INVALID_MODEL, "safetensors: a header of %" PRIu64 " bytes in a file of "
-                       "%zu; not a safetensors file, or truncated", header_bytes, n_bytes);
+        return tp_fail(err, TP_INVALID_MODEL,
+                       "safetensors: a header of %" PRIu64 " bytes in a file of "
+                       "%zu; not a safetensors file, or truncated",
+                       header_bytes, n_bytes);
     const char *header = (const char *)bytes + LENGTH_BYTES;
-    struct parser ps = { .data_bytes = n_bytes - LENGTH_BYTES - header_bytes, .arena = arena, .err = err };
+    struct parser ps = { .data_bytes = n_bytes - LENGTH_BYTES - header_bytes,
+                         .arena = arena,
+                         .err = err };
     ps.st = tp_arena_zalloc(arena, 1, sizeof *ps.st);
     if (!ps.st) return tp_arena_fail(arena, err);
     ps.st->data = (const uint8_t *)header + header_bytes;
@@ -191,14 +206,15 @@ bool tp_safetensors_parse(struct tp_safetensors **out, const void *bytes, size_t
     return ok;
 }
 
-/* ---- one tensor ------------------------------------------------------------------------------- */
+/* ---- one tensor ------------------------------------------------------------------------------ */
 
 static bool fail_unknown(const struct tp_safetensors *st, const char *name, struct tp_err *err)
 {
     char names[NAMED * 64] = "";
     size_t n = 0;
     for (int i = 0; i < st->n_entries && i < NAMED; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s'%.40s'", i ? ", " : "", st->entries[i].name);
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s'%.40s'", i ? ", " : "",
+                              st->entries[i].name);
     return tp_fail(err, TP_NOT_FOUND, "safetensors: no tensor '%.100s'; there %s %s%s", name,
                    st->n_entries == 1 ? "is" : "are", st->n_entries ? names : "none",
                    st->n_entries > NAMED ? ", ..." : "");
@@ -211,8 +227,10 @@ bool tp_safetensors_read(const struct tp_safetensors *st, const char *name, stru
     while (e < end && strcmp(e->name, name)) e++;
     if (e == end) return fail_unknown(st, name, err);
     if (!e->type->read)
-        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "safetensors: tensor '%.100s' is %s; F32, F16, BF16 and "
-                       "F64 are read", name, e->type->name);
+        return tp_fail(err, TP_UNSUPPORTED_FORMAT,
+                       "safetensors: tensor '%.100s' is %s; F32, F16, BF16 and "
+                       "F64 are read",
+                       name, e->type->name);
     int64_t n = tp_shape_elements(&e->shape);
     float *data = tp_arena_floats(arena, n);
     if (!data) return tp_arena_fail(arena, err);

@@ -13,7 +13,8 @@ enum { RIFF_HEADER_BYTES = 12, CHUNK_HEADER_BYTES = 8 };
 
 bool tp_webp_sniff(const uint8_t *bytes, size_t n_bytes)
 {
-    return n_bytes >= RIFF_HEADER_BYTES && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4);
+    return n_bytes >= RIFF_HEADER_BYTES && !memcmp(bytes, "RIFF", 4) &&
+           !memcmp(bytes + 8, "WEBP", 4);
 }
 
 static bool refuse(VP8StatusCode code, size_t n_bytes, struct tp_err *err)
@@ -22,13 +23,14 @@ static bool refuse(VP8StatusCode code, size_t n_bytes, struct tp_err *err)
     case VP8_STATUS_OUT_OF_MEMORY:
         return tp_fail(err, TP_NO_MEMORY, "WebP: out of memory");
     case VP8_STATUS_NOT_ENOUGH_DATA: case VP8_STATUS_SUSPENDED:
-        return tp_fail(err, TP_INVALID_IMAGE, "WebP: truncated: the file of %zu bytes ends before the "
-                       "image does", n_bytes);
+        return tp_fail(err, TP_INVALID_IMAGE, "WebP: truncated: the file of %zu bytes ends before "
+                       "the image does", n_bytes);
     case VP8_STATUS_UNSUPPORTED_FEATURE:
-        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "WebP: uses a feature that libwebp cannot decode");
+        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "WebP: uses a feature that libwebp cannot "
+                       "decode");
     default:
-        return tp_fail(err, TP_INVALID_IMAGE, "WebP: broken: the %zu bytes hold no image that can be "
-                       "decoded", n_bytes);
+        return tp_fail(err, TP_INVALID_IMAGE, "WebP: broken: the %zu bytes hold no image that can "
+                       "be decoded", n_bytes);
     }
 }
 
@@ -52,8 +54,8 @@ static int find_orientation(const uint8_t *p, size_t n)
     return 1;
 }
 
-static bool decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes, WebPDecoderConfig *config,
-                   struct tp_arena *arena, struct tp_err *err)
+static bool decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes,
+                   WebPDecoderConfig *config, struct tp_arena *arena, struct tp_err *err)
 {
     size_t width = (size_t)config->input.width, height = (size_t)config->input.height;
     size_t pixel_bytes = config->input.has_alpha ? 4 : 3;
@@ -78,15 +80,16 @@ bool tp_webp_decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes,
 {
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config))
-        return tp_fail(err, TP_INTERNAL, "WebP: the library is not the version it was built against");
+        return tp_fail(err, TP_INTERNAL, "WebP: the library is not the version it was built "
+                       "against");
     VP8StatusCode code = WebPGetFeatures(bytes, n_bytes, &config.input);
     if (code != VP8_STATUS_OK) return refuse(code, n_bytes, err);
     full_size[0] = config.input.width;
     full_size[1] = config.input.height;
     if (!tp_image_check_size(full_size[0], full_size[1], options->max_pixels, err)) return false;
     if (config.input.has_animation)
-        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "WebP: an animation; send one of its frames as a "
-                       "still image");
+        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "WebP: an animation; send one of its frames as "
+                       "a still image");
     *orientation = find_orientation(bytes, n_bytes);
     return decode(out, bytes, n_bytes, &config, arena, err);
 }

@@ -169,7 +169,8 @@ static bool choose_rows(struct passes *p, int in_h, int *n_rows, struct tp_arena
 
 /* PIL's ImagingScaleAffine(): the input pixel under each output pixel's centre, the position summed
  * step by step as there. */
-static int *nearest_positions(int begin, int n, int out, int in, double span, struct tp_arena *arena)
+static int *nearest_positions(int begin, int n, int out, int in, double span,
+                              struct tp_arena *arena)
 {
     int *at = tp_arena_zalloc(arena, (size_t)n, sizeof *at);
     double scale = span / out, position = scale * 0.5;
@@ -194,8 +195,8 @@ static bool nearest(uint8_t *out, const struct tp_resample_part *part, int out_h
     return true;
 }
 
-static void copy_part(uint8_t *out, const struct tp_resample_part *part, const uint8_t *in, int in_w,
-                      int channels)
+static void copy_part(uint8_t *out, const struct tp_resample_part *part, const uint8_t *in,
+                      int in_w, int channels)
 {
     size_t bytes = (size_t)part->width * (size_t)channels, step = (size_t)in_w * (size_t)channels;
     const uint8_t *from = in + (size_t)part->top * step + (size_t)part->left * (size_t)channels;
@@ -223,8 +224,10 @@ bool tp_resample_part(uint8_t *out, const struct tp_resample_part *wanted, int o
     }
     if (filter == TP_RESAMPLE_NEAREST)
         return nearest(out, &part, out_h, out_w, in, in_h, in_w, channels, arena, err);
-    if (!axis_init(&p.x, part.left, part.width, out_w, in_w, part.span_w, filter, antialias, arena) ||
-        !axis_init(&p.y, part.top, part.height, out_h, in_h, part.span_h, filter, antialias, arena) ||
+    if (!axis_init(&p.x, part.left, part.width, out_w, in_w, part.span_w, filter, antialias,
+                   arena) ||
+        !axis_init(&p.y, part.top, part.height, out_h, in_h, part.span_h, filter, antialias,
+                   arena) ||
         !choose_rows(&p, in_h, &n_rows, arena) ||
         __builtin_mul_overflow((size_t)n_rows, p.part_bytes, &middle_bytes))
         return tp_arena_fail(arena, err);

@@ -20,8 +20,9 @@ bool tp_resample(uint8_t *out, int out_h, int out_w, const uint8_t *in, int in_h
  * channels]. The part lies inside the resized image and is not empty. */
 struct tp_resample_part {
     int top, left, height, width;
-    double span_h, span_w;           /* how many of the input's rows and columns the resized image shows,
-                                      * from the first on (PIL's box); 0: all. At least 1 each. */
+    double span_h, span_w;           /* how many of the input's rows and columns the resized
+                                      * image shows, from the first on (PIL's box); 0: all.
+                                      * At least 1 each, at most what there is. */
 };
 
 bool tp_resample_part(uint8_t *out, const struct tp_resample_part *part, int out_h, int out_w,

@@ -1,5 +1,5 @@
-/* fuzz_image.c - libFuzzer entry over image files and what is made of them. The first byte chooses the
- * preprocessing; the rest is the file. Build (clang):
+/* fuzz_image.c - libFuzzer entry over image files and what is made of them. The first byte chooses
+ * the preprocessing; the rest is the file. Build (clang):
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fopenmp -D_GNU_SOURCE -Iinclude -Isrc \
  *         tests/fuzz/fuzz_image.c <libtidepool's sources> -ljansson -ljpeg -lspng -lwebp -lm

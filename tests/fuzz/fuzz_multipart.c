@@ -1,5 +1,6 @@
-/* fuzz_multipart.c - libFuzzer entry: the first line is the Content-Type, the rest the body. Built like
- * fuzz_json.c, from src/formats/multipart.c, base64.c (parts are decoded as base64 too) and src/base. */
+/* fuzz_multipart.c - libFuzzer entry: the first line is the Content-Type, the rest the body. Built
+ * like fuzz_json.c, from src/formats/multipart.c, base64.c (parts are decoded as base64 too) and
+ * src/base. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +25,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             const uint8_t *bytes;
             size_t n;
             struct tp_err ignored = { 0 };
-            if (parts[i].data < body || parts[i].data + parts[i].n_bytes > end || !parts[i].name) abort();
-            if (tp_base64_decode(&bytes, &n, (const char *)parts[i].data, parts[i].n_bytes, "part", &arena,
-                                 &ignored) && n > parts[i].n_bytes) abort();
+            if (parts[i].data < body || parts[i].data + parts[i].n_bytes > end || !parts[i].name)
+                abort();
+            if (tp_base64_decode(&bytes, &n, (const char *)parts[i].data, parts[i].n_bytes, "part",
+                                 &arena, &ignored) &&
+                n > parts[i].n_bytes)
+                abort();
         }
     } else if (err.code == TP_OK) {
         abort();

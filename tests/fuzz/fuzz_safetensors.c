@@ -1,5 +1,6 @@
-/* fuzz_safetensors.c - libFuzzer entry: any bytes as a safetensors file. The first 8 bytes are set to
- * a length that fits, most of the time. Built like fuzz_json.c, with src/formats/safetensors.c. */
+/* fuzz_safetensors.c - libFuzzer entry: any bytes as a safetensors file. The first 8 bytes are set
+ * to a length that fits, most of the time. Built like fuzz_json.c, with src/formats/safetensors.c.
+ */
 #include <stdlib.h>
 #include <string.h>
 

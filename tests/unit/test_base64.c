@@ -83,9 +83,12 @@ static void the_head_of_a_data_uri_is_taken_off(void **state)
     check_decoded("data:image/png;base64,Zm9v", "foo", 3);
     check_decoded("DATA:;BASE64,Zm9v", "foo", 3);
     check_decoded("data:image/jpeg;name=a;base64,Zm9v", "foo", 3);
-    check_refused("data:image/png,Zm9v", "image: a data: URI that is not base64; it must begin like "
+    check_refused("data:image/png,Zm9v",
+                  "image: a data: URI that is not base64; it must begin like "
                   "data:image/png;base64,");
-    check_refused("data:,", "image: a data: URI that is not base64; it must begin like data:image/png;base64,");
+    check_refused(
+        "data:,",
+        "image: a data: URI that is not base64; it must begin like data:image/png;base64,");
     check_refused("data:image/png;base64", "image: a data: URI without a comma");
 }
 

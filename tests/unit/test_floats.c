@@ -51,12 +51,40 @@ static void numbers_are_read_to_the_nearest_float(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "0", "-0", "0.0", "-0.0", "1", "-1", "10", "0.1", "0.10", "3.14159", "1e0", "1E+5", "1e-5", "1e05",
-        "12345678", "123456789", "1234567890123456789", "12345678901234567890",
-        "123456789012345678901234567890", "0.12345678901234567", "0.0000000000000000000000000000001",
-        "0.00000000000000000000012345678901234567", "1000000000000000000000000000000000000000e-39",
-        "16777217", "16777219", "16777216.999999999999999999999", "33554434.5", "0.30000001192092896",
-        "9007199254740993", "1e22", "1e23", "7.2e-10", "255", "0.003921568859368563",
+        "0",
+        "-0",
+        "0.0",
+        "-0.0",
+        "1",
+        "-1",
+        "10",
+        "0.1",
+        "0.10",
+        "3.14159",
+        "1e0",
+        "1E+5",
+        "1e-5",
+        "1e05",
+        "12345678",
+        "123456789",
+        "1234567890123456789",
+        "12345678901234567890",
+        "123456789012345678901234567890",
+        "0.12345678901234567",
+        "0.0000000000000000000000000000001",
+        "0.00000000000000000000012345678901234567",
+        "1000000000000000000000000000000000000000e-39",
+        "16777217",
+        "16777219",
+        "16777216.999999999999999999999",
+        "33554434.5",
+        "0.30000001192092896",
+        "9007199254740993",
+        "1e22",
+        "1e23",
+        "7.2e-10",
+        "255",
+        "0.003921568859368563",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check_read(texts[i]);
 }
@@ -65,10 +93,25 @@ static void what_float32_cannot_hold_becomes_infinity_or_zero(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "1e39", "-1e39", "3.4028235e38", "3.4028235677973366e38", "3.40282356e38", "3.4028236e38",
-        "340282356779733661637539395458142568447", "340282356779733661637539395458142568448", "1e999",
-        "1e99999999999999999999", "1e-50", "-1e-50", "1e-99999999999999999999", "0e99999999999999999999",
-        "7.006492321624085e-46", "7.006492321624086e-46", "1.401298464324817e-45", "1e-45", "1e-46",
+        "1e39",
+        "-1e39",
+        "3.4028235e38",
+        "3.4028235677973366e38",
+        "3.40282356e38",
+        "3.4028236e38",
+        "340282356779733661637539395458142568447",
+        "340282356779733661637539395458142568448",
+        "1e999",
+        "1e99999999999999999999",
+        "1e-50",
+        "-1e-50",
+        "1e-99999999999999999999",
+        "0e99999999999999999999",
+        "7.006492321624085e-46",
+        "7.006492321624086e-46",
+        "1.401298464324817e-45",
+        "1e-45",
+        "1e-46",
         "0.00000000000000000000000000000000000000000000000000000000000000000000000000000001e80",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check_read(texts[i]);
@@ -81,8 +124,9 @@ static void only_numbers_of_json_are_read(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "-", "+1", ".5", "-.5", "1.", "-1.", "1.e5", "01", "-01", "00", "1e", "1e+", "1e-", "1.5e", "NaN",
-        "nan", "Infinity", "-Infinity", "inf", " 1", "x", "e5", "--1", "\xFF",
+        "",          "-",   "+1", ".5",  "-.5", "1.",   "-1.",  "1.e5", "01",
+        "-01",       "00",  "1e", "1e+", "1e-", "1.5e", "NaN",  "nan",  "Infinity",
+        "-Infinity", "inf", " 1", "x",   "e5",  "--1",  "\xFF",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t n = strlen(texts[i]);
@@ -98,9 +142,11 @@ static void only_numbers_of_json_are_read(void **state)
 static void reading_stops_behind_the_number(void **state)
 {
     (void)state;
-    static const struct { const char *text; int length; } cases[] = {
-        { "1,2", 1 }, { "0x10", 1 }, { "-2.5]", 4 }, { "1.5.5", 3 }, { "1e5e5", 3 }, { "12345678,", 8 },
-        { "123456789 ", 9 }, { "0.12345678901234567890]", 22 }, { "1-", 1 }, { "7\0008", 1 },
+    static const struct { const char *text; int length;
+    } cases[] = {
+        { "1,2", 1 },   { "0x10", 1 },      { "-2.5]", 4 },      { "1.5.5", 3 },
+        { "1e5e5", 3 }, { "12345678,", 8 }, { "123456789 ", 9 }, { "0.12345678901234567890]", 22 },
+        { "1-", 1 },    { "7\0008", 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *text = cases[i].text, *end = text + strlen(text);
@@ -118,21 +164,27 @@ static void a_text_may_end_at_any_byte(void **state)
         char *copy = guarded(n);
         memcpy(copy, text, n);
         float x;
-        const char *read = tp_float_read(copy, copy + n, &x), *skipped = tp_float_skip(copy, copy + n);
+        const char *read = tp_float_read(copy, copy + n, &x),
+                   *skipped = tp_float_skip(copy, copy + n);
         assert_ptr_equal(read, skipped);
         guarded_free(copy);
     }
 }
 
-/* Ties between neighbours of every exponent, and what lies just beside them, in up to 160 digits. */
+/* Ties between neighbours of every exponent, and what lies just beside them, in up to 160 digits.
+ */
 static void ties_are_read_to_even_and_their_neighbours_are_not(void **state)
 {
     (void)state;
     uint32_t seed = 7;
     for (uint32_t exponent = 0; exponent < 255; exponent++)
         for (int i = 0; i < 12; i++) {
-            uint32_t bits = exponent << 23 | (i < 2 ? (uint32_t)i : i == 2 ? 0x7FFFFF : next_random(&seed) >> 9);
-            double tie = ((double)from_bits(bits) + (bits == 0x7F7FFFFF ? 0x1p128 : (double)from_bits(bits + 1))) / 2;
+            uint32_t bits = exponent << 23 | (i < 2    ? (uint32_t)i
+                                              : i == 2 ? 0x7FFFFF
+                                                       : next_random(&seed) >> 9);
+            double tie = ((double)from_bits(bits) +
+                          (bits == 0x7F7FFFFF ? 0x1p128 : (double)from_bits(bits + 1))) /
+                         2;
             char text[256];
             int n = snprintf(text, sizeof text, "%.160e", tie);
             check_read_fast(text);
@@ -177,16 +229,42 @@ static const char *written(float x)
 static void floats_are_written_as_people_write_them(void **state)
 {
     (void)state;
-    static const struct { float x; const char *text; } cases[] = {
-        { 0, "0" }, { -0.0f, "-0" }, { 1, "1" }, { -3, "-3" }, { 0.1f, "0.1" }, { 0.5f, "0.5" }, { 255, "255" },
-        { 100, "100" }, { 16777216, "16777216" }, { 33554432, "33554432" }, { 1e7f, "10000000" },
-        { 1e14f, "100000000000000" }, { 1e15f, "1e15" }, { 123456780000000.0f, "123456780000000" },
-        { 3.14159274f, "3.1415927" }, { -2.5f, "-2.5" }, { 0.001f, "0.001" }, { 1e-5f, "0.00001" },
-        { -0.0000123456789f, "-0.000012345679" }, { 1e-6f, "1e-6" }, { 1e-7f, "1e-7" },
-        { 1.5e-7f, "1.5e-7" }, { FLT_MAX, "3.4028235e38" }, { FLT_MIN, "1.1754944e-38" },
-        { -1e-45f, "-1e-45" }, { 1.17549421e-38f, "1.1754942e-38" }, { 9.8e-45f, "1e-44" },
-        { NAN, "null" }, { INFINITY, "null" }, { -INFINITY, "null" }, { 0.3f, "0.3" },
-        { 8589934592.0f, "8589935000" }, { 1.0f / 3, "0.33333334" }, { 123.456f, "123.456" },
+    static const struct { float x; const char *text;
+    } cases[] = {
+        { 0, "0" },
+        { -0.0f, "-0" },
+        { 1, "1" },
+        { -3, "-3" },
+        { 0.1f, "0.1" },
+        { 0.5f, "0.5" },
+        { 255, "255" },
+        { 100, "100" },
+        { 16777216, "16777216" },
+        { 33554432, "33554432" },
+        { 1e7f, "10000000" },
+        { 1e14f, "100000000000000" },
+        { 1e15f, "1e15" },
+        { 123456780000000.0f, "123456780000000" },
+        { 3.14159274f, "3.1415927" },
+        { -2.5f, "-2.5" },
+        { 0.001f, "0.001" },
+        { 1e-5f, "0.00001" },
+        { -0.0000123456789f, "-0.000012345679" },
+        { 1e-6f, "1e-6" },
+        { 1e-7f, "1e-7" },
+        { 1.5e-7f, "1.5e-7" },
+        { FLT_MAX, "3.4028235e38" },
+        { FLT_MIN, "1.1754944e-38" },
+        { -1e-45f, "-1e-45" },
+        { 1.17549421e-38f, "1.1754942e-38" },
+        { 9.8e-45f, "1e-44" },
+        { NAN, "null" },
+        { INFINITY, "null" },
+        { -INFINITY, "null" },
+        { 0.3f, "0.3" },
+        { 8589934592.0f, "8589935000" },
+        { 1.0f / 3, "0.33333334" },
+        { 123.456f, "123.456" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(written(cases[i].x), cases[i].text);
@@ -216,9 +294,11 @@ static void check_written(float x)
     int digits = digits_of(text);
     if (digits < 2) return;
     snprintf(shorter, sizeof shorter, "%.*e", digits - 2, (double)x);
-    if (strtof(shorter, NULL) == x) fail_msg("%.9g is written as %s, longer than %s", (double)x, text, shorter);
+    if (strtof(shorter, NULL) == x)
+        fail_msg("%.9g is written as %s, longer than %s", (double)x, text, shorter);
     snprintf(shorter, sizeof shorter, "%.*e", digits - 1, (double)x);
-    if (strtof(shorter, NULL) == x && fabs(strtod(text, NULL) - (double)x) > fabs(strtod(shorter, NULL) - (double)x))
+    if (strtof(shorter, NULL) == x &&
+        fabs(strtod(text, NULL) - (double)x) > fabs(strtod(shorter, NULL) - (double)x))
         fail_msg("%.9g is written as %s, farther off than %s", (double)x, text, shorter);
 }
 
@@ -229,7 +309,8 @@ static void what_is_written_is_shortest_and_reads_back(void **state)
     for (uint32_t exponent = 0; exponent < 255; exponent++) {
         check_written(from_bits(exponent << 23 | (exponent ? 0 : 1)));
         check_written(from_bits(exponent << 23 | 0x7FFFFF));
-        for (int i = 0; i < 200; i++) check_written(from_bits(exponent << 23 | next_random(&seed) >> 9));
+        for (int i = 0; i < 200; i++)
+            check_written(from_bits(exponent << 23 | next_random(&seed) >> 9));
     }
     for (int i = 0; i < 20000; i++) check_written((float)i / 1024 - 8);
 }
@@ -248,7 +329,7 @@ static void random_bit_patterns_are_read_as_strtof_does(void **state)
     }
 }
 
-/* ---- arrays ----------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static void check_array(const struct tp_shape *shape, float *data, bool nested, int digits,
                         const char *want)
@@ -298,7 +379,8 @@ static void digits_round_and_drop_zeros(void **state)
 {
     (void)state;
     float x[] = { 3.14159274f, 0.5f, 2.5f, 3.5f, 99999, 0.000123456f, 1e-30f, 1e10f };
-    check_array(&TP_SHAPE2(1, 8), x, false, 3, "[3.14,0.5,2.5,3.5,100000,0.000123,1e-30,10000000000]");
+    check_array(&TP_SHAPE2(1, 8), x, false, 3,
+                "[3.14,0.5,2.5,3.5,100000,0.000123,1e-30,10000000000]");
     check_array(&TP_SHAPE2(1, 8), x, false, 1, "[3,0.5,2,4,100000,0.0001,1e-30,10000000000]");
     check_array(&TP_SHAPE2(1, 1), (float[]){ 0.1f }, false, 9, "[0.100000001]");
     check_array(&TP_SHAPE2(1, 1), (float[]){ 0.1f }, false, 8, "[0.1]");
@@ -309,7 +391,8 @@ static void digits_round_as_printf_does(void **state)
     (void)state;
     uint32_t seed = 5;
     for (int i = 0; i < 100000; i++) {
-        float x = i & 1 ? from_bits(next_random(&seed)) : (float)((int)(next_random(&seed) % 200001) - 100000) / 64;
+        float x = i & 1 ? from_bits(next_random(&seed))
+                        : (float)((int)(next_random(&seed) % 200001) - 100000) / 64;
         int digits = 1 + i % 9;
         if (!isfinite(x)) continue;
         char want[32];
@@ -319,7 +402,8 @@ static void digits_round_as_printf_does(void **state)
         tp_buf_bytes(&b, "", 1);
         snprintf(want, sizeof want, "%.*e", digits - 1, (double)x);
         if (strtod(b.data, NULL) != strtod(want, NULL))
-            fail_msg("%.9g to %d digits is written as %s, expected %s", (double)x, digits, b.data, want);
+            fail_msg("%.9g to %d digits is written as %s, expected %s", (double)x, digits, b.data,
+                     want);
         tp_buf_fini(&b);
     }
 }

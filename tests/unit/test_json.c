@@ -1,5 +1,5 @@
-/* test_json.c - documents with tensors: what is cut out, what stays Jansson's, what is refused and with
- * which words, and that hostile text costs neither memory nor time. */
+/* test_json.c - documents with tensors: what is cut out, what stays Jansson's, what is refused and
+ * with which words, and that hostile text costs neither memory nor time. */
 #include "check.h"
 
 #include <math.h>
@@ -73,7 +73,7 @@ static void check_tensor(const char *text, const char *shape, const float *want)
     finish(&p);
 }
 
-/* ---- what is read ------------------------------------------------------------------------------- */
+/* ---- what is read ---------------------------------------------------------------------------- */
 
 static void arrays_of_numbers_are_tensors(void **state)
 {
@@ -132,7 +132,8 @@ static void every_tensor_of_a_document_is_its_own(void **state)
 {
     (void)state;
     struct tp_buf b = { 0 };
-    for (int i = 0; i < 300; i++) tp_buf_printf(&b, "%s\"key%d\": [%d, %d]", i ? ", " : "{", i, i, 2 * i);
+    for (int i = 0; i < 300; i++)
+        tp_buf_printf(&b, "%s\"key%d\": [%d, %d]", i ? ", " : "{", i, i, 2 * i);
     tp_buf_printf(&b, "}%c", 0);
     struct parsed p = parse(b.data);
     if (!p.ok) fail_msg("%s", p.err.message);
@@ -191,8 +192,10 @@ static void what_is_no_list_of_integers_is_named(void **state)
 {
     (void)state;
     check_ints_refused("3", "strides: an array of integers was expected, got a number");
-    check_ints_refused("[1,null]", "strides: an array of integers was expected, got an array that holds null");
-    check_ints_refused("[[1]]", "strides: a flat array of integers was expected, got nested arrays");
+    check_ints_refused("[1,null]",
+                       "strides: an array of integers was expected, got an array that holds null");
+    check_ints_refused("[[1]]",
+                       "strides: a flat array of integers was expected, got nested arrays");
     check_ints_refused("[1,2,3,4]", "strides: at most 3 integers are possible, got 4");
     check_ints_refused("[1, 1.5]", "strides: byte 4: '1.5' is not an integer of 64 bits");
     check_ints_refused("[1e2]", "strides: byte 1: '1e2' is not an integer of 64 bits");
@@ -200,7 +203,7 @@ static void what_is_no_list_of_integers_is_named(void **state)
                        "strides: byte 1: '9223372036854775808' is not an integer of 64 bits");
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void check_shape_refused(const char *text, const char *message)
 {
@@ -218,16 +221,27 @@ static void check_shape_refused(const char *text, const char *message)
 static void ragged_tensors_are_refused_at_the_byte(void **state)
 {
     (void)state;
-    check_shape_refused("[[1,2],[3]]",
-                        "tensor: ragged: the array at byte 7 has another length than the one before it, 2");
-    check_shape_refused("[[[1],[2]],[[3],[4],[5]]]",
-                        "tensor: ragged: the array at byte 11 has another length than the one before it, 2");
-    check_shape_refused("[[],[1]]",
-                        "tensor: ragged: the array at byte 4 has another length than the one before it, 0");
-    check_shape_refused("[[1],2]", "tensor: ragged: a number at byte 5 where its neighbours are arrays");
-    check_shape_refused("[1,[2]]", "tensor: ragged: an array at byte 3 where its neighbours are numbers");
-    check_shape_refused("[1,[]]", "tensor: ragged: an array at byte 3 where its neighbours are numbers");
-    check_shape_refused("[[[[[[[[[1]]]]]]]]]", "tensor: byte 0: 9 dimensions; at most 8 are possible");
+    check_shape_refused(
+        "[[1,2],[3]]",
+        "tensor: ragged: the array at byte 7 has another length than the one before it, 2");
+    check_shape_refused(
+        "[[[1],[2]],[[3],[4],[5]]]",
+        "tensor: ragged: the array at byte 11 has another length than the one before it, 2");
+    check_shape_refused(
+        "[[],[1]]",
+        "tensor: ragged: the array at byte 4 has another length than the one before it, 0");
+    check_shape_refused("[[1],2]",
+                        "tensor: ragged: a number at byte 5 where its neighbours are arrays");
+    check_shape_refused("[1,[2]]",
+                        "tensor: ragged: an array at byte 3 where its neighbours are numbers");
+    check_shape_refused("[[],4]",
+                        "tensor: ragged: a number at byte 4 where its neighbours are arrays");
+    check_shape_refused("[[[]],[4]]",
+                        "tensor: ragged: a number at byte 7 where its neighbours are arrays");
+    check_shape_refused("[1,[]]",
+                        "tensor: ragged: an array at byte 3 where its neighbours are numbers");
+    check_shape_refused("[[[[[[[[[1]]]]]]]]]",
+                        "tensor: byte 0: 9 dimensions; at most 8 are possible");
 }
 
 static void numbers_beyond_float32_are_named(void **state)
@@ -238,10 +252,13 @@ static void numbers_beyond_float32_are_named(void **state)
         struct parsed p = parse(texts[i]);
         float x[4];
         assert_true(p.ok);
-        assert_false(tp_json_span_floats(&p.doc, tp_json_span(&p.doc, p.doc.root), "tensor", x, &p.err));
-        assert_string_equal(p.err.message, i ? "tensor: byte 8: '1e999' is beyond float32, whose largest is "
-                            "3.4028235e38" : "tensor: byte 8: '1e39' is beyond float32, whose largest is "
-                            "3.4028235e38");
+        assert_false(
+            tp_json_span_floats(&p.doc, tp_json_span(&p.doc, p.doc.root), "tensor", x, &p.err));
+        assert_string_equal(p.err.message,
+                            i ? "tensor: byte 8: '1e999' is beyond float32, whose largest is "
+                                "3.4028235e38"
+                              : "tensor: byte 8: '1e39' is beyond float32, whose largest is "
+                                "3.4028235e38");
         finish(&p);
     }
     check_tensor("[1e-50,-1e-999]", "[2]", (float[]){ 0, -0.0f });
@@ -262,7 +279,8 @@ static void what_is_no_json_is_refused_with_its_byte(void **state)
     check_refused("[1,\x01]", "body: byte 3: a number expected, found byte 0x01");
     check_refused("[01]", "body: byte 1: invalid token, found '01'");
     check_refused("[", "body: byte 1: ']' expected, found the end");
-    check_refused("{\"a\":[1,2],\"b\":[3,4],\"c\":tru}", "body: byte 25: invalid token, found 'tru'");
+    check_refused("{\"a\":[1,2],\"b\":[3,4],\"c\":tru}",
+                  "body: byte 25: invalid token, found 'tru'");
     check_refused("{\"a\":[1,2],}", "body: byte 11: string or '}' expected, found '}'");
     check_refused("{\"a\":[1,2]", "body: byte 10: '}' expected, found the end");
     check_refused("{[1]:2}", "body: byte 1: a key was expected, found an array of numbers");
@@ -279,10 +297,13 @@ static void what_is_no_json_is_refused_with_its_byte(void **state)
 static void what_people_write_for_json_is_answered_with_advice(void **state)
 {
     (void)state;
-    check_refused("[1,NaN]", "body: byte 3: NaN is not JSON; a tensor that holds NaN can be sent as .npy");
-    check_refused("{\"a\":NaN}", "body: byte 5: NaN is not JSON; a tensor that holds NaN can be sent as .npy");
-    check_refused("[[-Infinity]]",
-                  "body: byte 2: -Infinity is not JSON; a tensor that holds it can be sent as .npy");
+    check_refused("[1,NaN]",
+                  "body: byte 3: NaN is not JSON; a tensor that holds NaN can be sent as .npy");
+    check_refused("{\"a\":NaN}",
+                  "body: byte 5: NaN is not JSON; a tensor that holds NaN can be sent as .npy");
+    check_refused(
+        "[[-Infinity]]",
+        "body: byte 2: -Infinity is not JSON; a tensor that holds it can be sent as .npy");
     check_refused("{'a':1}", "body: byte 1: strings stand in double quotes");
     check_refused("[1,.5]", "body: byte 3: a number begins with a digit; write 0.5");
     check_refused("[+1]", "body: byte 1: a number has no + in front");
@@ -337,7 +358,7 @@ static void something_else_among_many_numbers_is_refused_at_once(void **state)
     }
 }
 
-/* ---- hostile text ------------------------------------------------------------------------------- */
+/* ---- hostile text ---------------------------------------------------------------------------- */
 
 static void depth_is_limited(void **state)
 {
@@ -388,8 +409,8 @@ static void many_small_values_are_refused_for_their_memory(void **state)
     finish(&p);
 }
 
-/* Whatever allocation of Jansson's is the one too many, its answer is an error: above all that of the
- * buffer in which it gathers a string. */
+/* Whatever allocation of Jansson's is the one too many, its answer is an error: above all that of
+ * the buffer in which it gathers a string. */
 static void memory_may_run_out_at_any_byte(void **state)
 {
     (void)state;
@@ -397,9 +418,11 @@ static void memory_may_run_out_at_any_byte(void **state)
         struct tp_buf b = { 0 };
         tp_buf_text(&b, "[");
         for (int i = 0; i < objects; i++) tp_buf_text(&b, "{},");
-        tp_buf_printf(&b, "\"%03000d\", {\"key\": %0300d.5}, \"\xC3\xA9\xC3\xA9\\n%02000d\"]", 1, 1, 2);
+        tp_buf_printf(&b, "\"%03000d\", {\"key\": %0300d.5}, \"\xC3\xA9\xC3\xA9\\n%02000d\"]", 1, 1,
+                      2);
         struct parsed p = parse_bytes(b.data, b.n_bytes);
-        if (!p.ok && p.err.code != TP_TOO_LARGE && p.err.code != TP_INVALID_JSON) fail_msg("%s", p.err.message);
+        if (!p.ok && p.err.code != TP_TOO_LARGE && p.err.code != TP_INVALID_JSON)
+            fail_msg("%s", p.err.message);
         finish(&p);
         tp_buf_fini(&b);
     }
@@ -408,7 +431,8 @@ static void memory_may_run_out_at_any_byte(void **state)
 static void text_may_end_at_any_byte(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\": [[1, 2.5e3], [-3, 4]], \"b\\u00e9\": [1, null, [2]], \"c\": [{}, \"\xC3\xA9\"]}";
+    static const char text[] =
+        "{\"a\": [[1, 2.5e3], [-3, 4]], \"b\\u00e9\": [1, null, [2]], \"c\": [{}, \"\xC3\xA9\"]}";
     for (size_t n = 0; n < sizeof text - 1; n++) {
         struct parsed p = parse_bytes(text, n);
         assert_false(p.ok);
@@ -420,7 +444,8 @@ static void text_may_end_at_any_byte(void **state)
 static void any_byte_may_be_wrong(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\": [[1, 2.5e3], [-3, 4]], \"b\\u00e9\": [1, null, [2]], \"c\": [{}, \"\xC3\xA9\"]}";
+    static const char text[] =
+        "{\"a\": [[1, 2.5e3], [-3, 4]], \"b\\u00e9\": [1, null, [2]], \"c\": [{}, \"\xC3\xA9\"]}";
     uint32_t seed = 1;
     for (int i = 0; i < 20000; i++) {
         char copy[sizeof text];
@@ -442,7 +467,8 @@ static void any_byte_may_be_wrong(void **state)
     }
 }
 
-/* A string of n characters 'A', with `end` as its last ones: as text in JSON, and as it must arrive. */
+/* A string of n characters 'A', with `end` as its last ones: as text in JSON, and as it must
+ * arrive. */
 static void check_long(size_t n, const char *end, const char *end_means)
 {
     struct tp_buf text = { 0 }, want = { 0 };
@@ -451,8 +477,8 @@ static void check_long(size_t n, const char *end, const char *end_means)
     tp_buf_printf(&text, "%s%c", end, 0);
     tp_buf_printf(&want, "%s%c", end_means, 0);
     struct tp_buf doc = { 0 };
-    tp_buf_printf(&doc, "{\"a\":[1,\"%s\",[2]],\"%s\":{\"b\":\"%s\"},\"c\":\"%s\"}%c", text.data, text.data, text.data,
-                  text.data, 0);
+    tp_buf_printf(&doc, "{\"a\":[1,\"%s\",[2]],\"%s\":{\"b\":\"%s\"},\"c\":\"%s\"}%c", text.data,
+                  text.data, text.data, text.data, 0);
     struct parsed p = parse(doc.data);
     if (!p.ok) fail_msg("%s", p.err.message);
     const json_t *a = json_object_get(p.doc.root, "a");
@@ -504,7 +530,7 @@ static void errors_behind_long_strings_name_their_byte(void **state)
     check_refused(text, "body: byte 100: unexpected newline");
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void check_quoted(const char *text, const char *want)
 {
@@ -522,7 +548,8 @@ static void strings_are_quoted_and_escaped(void **state)
     check_quoted("conv1", "\"conv1\"");
     check_quoted("a\"b\\c/d", "\"a\\\"b\\\\c/d\"");
     check_quoted("\n\r\t\x01\x1F\x7F", "\"\\n\\r\\t\\u0001\\u001f\x7F\"");
-    check_quoted("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"");
+    check_quoted("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
+                 "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"");
 }
 
 static void broken_utf8_is_replaced(void **state)

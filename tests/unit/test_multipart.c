@@ -30,7 +30,10 @@ static struct parsed parse_bytes(const char *type, const char *body, size_t n)
     return p;
 }
 
-static struct parsed parse(const char *type, const char *body) { return parse_bytes(type, body, strlen(body)); }
+static struct parsed parse(const char *type, const char *body)
+{
+    return parse_bytes(type, body, strlen(body));
+}
 
 static void finish(struct parsed *p)
 {
@@ -44,7 +47,8 @@ static void check_data(const struct tp_part *part, const char *want, size_t n)
     assert_memory_equal(part->data, want, n);
 }
 
-static void check_refused(const char *type, const char *body, enum tp_code code, const char *message)
+static void check_refused(const char *type, const char *body, enum tp_code code,
+                          const char *message)
 {
     struct parsed p = parse(type, body);
     if (p.ok) fail_msg("%s was read", body);
@@ -75,7 +79,8 @@ static void parts_keep_name_file_type_and_bytes(void **state)
 static void preamble_epilogue_and_blanks_are_passed_over(void **state)
 {
     (void)state;
-    struct parsed p = parse(TYPE, "this is a form --XX\r\n\r\n--XX \t\r\n" FILE_HEAD "1\r\n--XX--\r\n--XX\r\nrest");
+    struct parsed p = parse(TYPE, "this is a form --XX\r\n\r\n--XX \t\r\n" FILE_HEAD
+                                  "1\r\n--XX--\r\n--XX\r\nrest");
     if (!p.ok) fail_msg("%s", p.err.message);
     assert_int_equal(p.n_parts, 1);
     check_data(&p.parts[0], "1", 1);
@@ -85,7 +90,8 @@ static void preamble_epilogue_and_blanks_are_passed_over(void **state)
 static void a_boundary_is_a_whole_line(void **state)
 {
     (void)state;
-    struct parsed p = parse(TYPE, "--XX\r\n" FILE_HEAD "a--XX\r\nb\r\n--XXX\r\nc\n--XX\r\n--XX-\r\nd\r\n--XX--");
+    struct parsed p =
+        parse(TYPE, "--XX\r\n" FILE_HEAD "a--XX\r\nb\r\n--XXX\r\nc\n--XX\r\n--XX-\r\nd\r\n--XX--");
     if (!p.ok) fail_msg("%s", p.err.message);
     assert_int_equal(p.n_parts, 1);
     check_data(&p.parts[0], "a--XX\r\nb\r\n--XXX\r\nc\n--XX\r\n--XX-\r\nd", 33);
@@ -131,8 +137,8 @@ static void names_are_unquoted(void **state)
     check_names("form-data ; name = a ; filename = b.png ", "a", "b.png");
     check_names("FORM-DATA; NAME=\"a\"; FileName=\"b\"", "a", "b");
     check_names("form-data; name=\"a;b=c\"; filename=\"x; name=y\"", "a;b=c", "x; name=y");
-    check_names("form-data; name=\"say \\\"hi\\\" \\\\o\"; filename=\"C:\\dir\\f.png\"", "say \"hi\" \\o",
-                "C:\\dir\\f.png");
+    check_names("form-data; name=\"say \\\"hi\\\" \\\\o\"; filename=\"C:\\dir\\f.png\"",
+                "say \"hi\" \\o", "C:\\dir\\f.png");
     check_names("form-data; filename*=UTF-8''x.png; name=a", "a", NULL);
     check_names("form-data; filename=\"\"", "", "");
     check_names("form-data", "", NULL);
@@ -165,31 +171,37 @@ static void a_content_type_without_boundary_is_refused(void **state)
                   "multipart: a boundary of 0 characters; 1 to 70 are possible");
     check_refused("multipart/form-data; boundary=\"XX", "--XX--", TP_INVALID_ARGUMENT,
                   "multipart: a quote is not closed");
-    check_refused("multipart/form-data; boundary=12345678901234567890123456789012345678901234567890123456789012345"
-                  "678901", "--XX--", TP_INVALID_ARGUMENT,
+    check_refused("multipart/form-data; "
+                  "boundary=12345678901234567890123456789012345678901234567890123456789012345"
+                  "678901",
+                  "--XX--", TP_INVALID_ARGUMENT,
                   "multipart: a boundary of 71 characters; 1 to 70 are possible");
-    check_refused("multipart/mixed; boundary=XX", "--XX--", TP_UNSUPPORTED_FORMAT,
-                  "multipart: Content-Type multipart/mixed; boundary=XX; multipart/form-data is read");
+    check_refused(
+        "multipart/mixed; boundary=XX", "--XX--", TP_UNSUPPORTED_FORMAT,
+        "multipart: Content-Type multipart/mixed; boundary=XX; multipart/form-data is read");
 }
 
 static void broken_bodies_are_refused(void **state)
 {
     (void)state;
-    const char *no_line = "multipart: the body has no line --XX, which its Content-Type names as boundary";
+    const char *no_line =
+        "multipart: the body has no line --XX, which its Content-Type names as boundary";
     check_refused(TYPE, "", TP_INVALID_ARGUMENT, no_line);
     check_refused(TYPE, "--YY\r\n", TP_INVALID_ARGUMENT, no_line);
     check_refused(TYPE, "--XX", TP_INVALID_ARGUMENT, no_line);
     check_refused(TYPE, "--XX\n" FILE_HEAD "1\n--XX--", TP_INVALID_ARGUMENT, no_line);
     check_refused(TYPE, "--XX\r\n" FILE_HEAD "1\r\n", TP_INVALID_ARGUMENT,
                   "multipart: part 0 is cut off: no boundary follows");
-    check_refused(TYPE, "--XX\r\n" FILE_HEAD "1\r\n--XX\r\n" FILE_HEAD "2\r\n--X", TP_INVALID_ARGUMENT,
-                  "multipart: part 1 is cut off: no boundary follows");
+    check_refused(TYPE, "--XX\r\n" FILE_HEAD "1\r\n--XX\r\n" FILE_HEAD "2\r\n--X",
+                  TP_INVALID_ARGUMENT, "multipart: part 1 is cut off: no boundary follows");
     check_refused(TYPE, "--XX\r\nContent-Type: image/png\r\n\r\n1\r\n--XX--", TP_INVALID_ARGUMENT,
                   "multipart: part 0 has no \"Content-Disposition: form-data; name=...\"");
     check_refused(TYPE, "--XX\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--XX--",
-                  TP_INVALID_ARGUMENT, "multipart: part 0 has no \"Content-Disposition: form-data; name=...\"");
-    check_refused(TYPE, "--XX\r\nContent-Disposition: form-data; name=a\r\n--XX--", TP_INVALID_ARGUMENT,
-                  "multipart: the headers of part 0 do not end with an empty line within 8192 bytes");
+                  TP_INVALID_ARGUMENT,
+                  "multipart: part 0 has no \"Content-Disposition: form-data; name=...\"");
+    check_refused(
+        TYPE, "--XX\r\nContent-Disposition: form-data; name=a\r\n--XX--", TP_INVALID_ARGUMENT,
+        "multipart: the headers of part 0 do not end with an empty line within 8192 bytes");
     check_refused(TYPE, "--XX\r\nno colon\r\n\r\n1\r\n--XX--", TP_INVALID_ARGUMENT,
                   "part 0: multipart: a header line without a colon");
     check_refused(TYPE, "--XX\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--XX--",
@@ -208,16 +220,18 @@ static void parts_and_headers_are_limited(void **state)
     strcpy(body, "--XX\r\nX: ");
     memset(body + 9, 'x', 8200);
     strcpy(body + 9 + 8200, tail);
-    check_refused(TYPE, body, TP_INVALID_ARGUMENT,
-                  "multipart: the headers of part 0 do not end with an empty line within 8192 bytes");
+    check_refused(
+        TYPE, body, TP_INVALID_ARGUMENT,
+        "multipart: the headers of part 0 do not end with an empty line within 8192 bytes");
     strcpy(body + 9 + 8000, tail);
     struct parsed p = parse(TYPE, body);
     assert_true(p.ok);
     finish(&p);
 }
 
-static const char good[] = "--XX\r\n" FILE_HEAD "12\r\n--XX \r\nContent-Disposition: form-data; name=\"a\\\"b\"\r\n"
-                           "\r\n3\r\n--XX--";
+static const char good[] =
+    "--XX\r\n" FILE_HEAD "12\r\n--XX \r\nContent-Disposition: form-data; name=\"a\\\"b\"\r\n"
+    "\r\n3\r\n--XX--";
 
 static void bodies_may_end_at_any_byte(void **state)
 {
@@ -237,7 +251,8 @@ static void any_byte_may_be_wrong(void **state)
         char body[sizeof good];
         memcpy(body, good, sizeof good);
         for (uint32_t flips = 1 + next_random(&seed) % 3; flips; flips--)
-            body[next_random(&seed) % (sizeof good - 1)] = "\r\n-X;=\"\\: \0a\xFF"[next_random(&seed) % 13];
+            body[next_random(&seed) % (sizeof good - 1)] =
+                "\r\n-X;=\"\\: \0a\xFF"[next_random(&seed) % 13];
         struct tp_part *parts;
         int n_parts;
         struct tp_arena arena;
@@ -246,7 +261,8 @@ static void any_byte_may_be_wrong(void **state)
         if (tp_multipart_parse(&parts, &n_parts, TYPE, body, sizeof good - 1, 8, &arena, &err))
             for (int k = 0; k < n_parts; k++) {
                 assert_true((const char *)parts[k].data >= body);
-                assert_true((const char *)parts[k].data + parts[k].n_bytes <= body + sizeof good - 1);
+                assert_true((const char *)parts[k].data + parts[k].n_bytes <=
+                            body + sizeof good - 1);
                 assert_non_null(parts[k].name);
             }
         tp_arena_fini(&arena);

@@ -34,7 +34,8 @@ static void check_read(int version, const char *header, size_t data_bytes, enum 
     struct tp_npy npy;
     struct tp_err err = { 0 };
     assert_true(tp_npy_sniff(f.bytes, f.n_bytes));
-    if (!tp_npy_parse(&npy, f.bytes, f.n_bytes, MAX_ELEMENTS, &err)) fail_msg("%s: %s", header, err.message);
+    if (!tp_npy_parse(&npy, f.bytes, f.n_bytes, MAX_ELEMENTS, &err))
+        fail_msg("%s: %s", header, err.message);
     assert_int_equal(npy.type, type);
     assert_string_equal(TP_SHAPE(&npy.shape), shape);
     assert_int_equal(npy.data_bytes, data_bytes);
@@ -57,47 +58,58 @@ static void check_refused(int version, const char *header, size_t data_bytes, en
 static void every_version_is_read(void **state)
 {
     (void)state;
-    const char *header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3), }          \n";
-    for (int version = 1; version <= 3; version++) check_read(version, header, 24, TP_NPY_FLOAT32, "[1, 2, 3]");
+    const char *header =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3), }          \n";
+    for (int version = 1; version <= 3; version++)
+        check_read(version, header, 24, TP_NPY_FLOAT32, "[1, 2, 3]");
 }
 
 static void headers_may_be_written_in_any_way(void **state)
 {
     (void)state;
-    check_read(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n", 6, TP_NPY_UINT8, "[2, 3]");
-    check_read(1, "{'descr': '<u1', 'fortran_order': False, 'shape': (5,)}", 5, TP_NPY_UINT8, "[5]");
-    check_read(1, "{'shape':(2,1,),'fortran_order':False,'descr':\"<f4\"}", 8, TP_NPY_FLOAT32, "[2, 1]");
-    check_read(1, " { 'shape' : ( 2L , 1L ) ,\t'descr' : '<f4' ,\n'fortran_order' : False } \r\n", 8,
-               TP_NPY_FLOAT32, "[2, 1]");
-    check_read(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", 4, TP_NPY_FLOAT32, "[]");
-    check_read(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,2)}\n", 8, TP_NPY_FLOAT32,
-               "[1, 1, 1, 1, 1, 1, 1, 2]");
+    check_read(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n", 6, TP_NPY_UINT8,
+               "[2, 3]");
+    check_read(1, "{'descr': '<u1', 'fortran_order': False, 'shape': (5,)}", 5, TP_NPY_UINT8,
+               "[5]");
+    check_read(1, "{'shape':(2,1,),'fortran_order':False,'descr':\"<f4\"}", 8, TP_NPY_FLOAT32,
+               "[2, 1]");
+    check_read(1, " { 'shape' : ( 2L , 1L ) ,\t'descr' : '<f4' ,\n'fortran_order' : False } \r\n",
+               8, TP_NPY_FLOAT32, "[2, 1]");
+    check_read(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", 4, TP_NPY_FLOAT32,
+               "[]");
+    check_read(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,2)}\n", 8,
+               TP_NPY_FLOAT32, "[1, 1, 1, 1, 1, 1, 1, 2]");
 }
 
 static void other_types_are_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const types[] = { "<f8", ">f4", "<f2", "<i8", "|b1", "|i1", "<U5", "|O", "", ">u1" };
+    static const char *const types[] = { "<f8", ">f4", "<f2", "<i8", "|b1",
+                                         "|i1", "<U5", "|O",  "",    ">u1" };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         char header[128], part[128];
-        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (1,)}", types[i]);
+        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (1,)}",
+                 types[i]);
         snprintf(part, sizeof part, "dtype '%s'; float32 ('<f4') and uint8 ('|u1') are read: "
                  "array.astype(numpy.float32)", types[i]);
         check_refused(1, header, 8, TP_UNSUPPORTED_FORMAT, part);
     }
     check_refused(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4,
                   TP_UNSUPPORTED_FORMAT, "an array of records");
-    check_refused(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1)}", 4, TP_UNSUPPORTED_FORMAT,
-                  "numpy.ascontiguousarray(array)");
+    check_refused(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1)}", 4,
+                  TP_UNSUPPORTED_FORMAT, "numpy.ascontiguousarray(array)");
 }
 
 static void data_must_be_all_there_and_no_more(void **state)
 {
     (void)state;
     const char *header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}";
-    check_refused(1, header, 23, TP_INVALID_SHAPE, "npy: 23 bytes of data; an array of [2, 3] has 24");
-    check_refused(1, header, 25, TP_INVALID_SHAPE, "npy: 25 bytes of data; an array of [2, 3] has 24");
-    check_refused(1, header, 0, TP_INVALID_SHAPE, "npy: 0 bytes of data; an array of [2, 3] has 24");
+    check_refused(1, header, 23, TP_INVALID_SHAPE,
+                  "npy: 23 bytes of data; an array of [2, 3] has 24");
+    check_refused(1, header, 25, TP_INVALID_SHAPE,
+                  "npy: 25 bytes of data; an array of [2, 3] has 24");
+    check_refused(1, header, 0, TP_INVALID_SHAPE,
+                  "npy: 0 bytes of data; an array of [2, 3] has 24");
 }
 
 static void sizes_that_cannot_be_are_refused(void **state)
@@ -114,7 +126,8 @@ static void sizes_that_cannot_be_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char header[160];
-        snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': %s}", cases[i].shape);
+        snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': %s}",
+                 cases[i].shape);
         check_refused(1, header, 4, cases[i].code, cases[i].part);
     }
 }
@@ -124,7 +137,8 @@ static void broken_headers_are_refused_at_their_byte(void **state)
     (void)state;
     check_refused(1, "", 0, TP_INVALID_ARGUMENT, "byte 0 of the header: '{' expected");
     check_refused(1, "[]", 0, TP_INVALID_ARGUMENT, "byte 0 of the header: '{' expected");
-    check_refused(1, "{descr: 1}", 0, TP_INVALID_ARGUMENT, "byte 1 of the header: a string expected");
+    check_refused(1, "{descr: 1}", 0, TP_INVALID_ARGUMENT,
+                  "byte 1 of the header: a string expected");
     check_refused(1, "{'descr", 0, TP_INVALID_ARGUMENT, "a closed string expected");
     check_refused(1, "{'descr' '<f4'}", 0, TP_INVALID_ARGUMENT, "':' expected");
     check_refused(1, "{'descr': '<f4' 'shape': ()}", 0, TP_INVALID_ARGUMENT, "',' or '}' expected");
@@ -133,10 +147,12 @@ static void broken_headers_are_refused_at_their_byte(void **state)
     check_refused(1, "{'fortran_order': 0}", 0, TP_INVALID_ARGUMENT, "True or False expected");
     check_refused(1, "{'x': 0}", 0, TP_INVALID_ARGUMENT, "unknown key 'x'");
     check_refused(1, "{'shape': (), 'shape': ()}", 0, TP_INVALID_ARGUMENT, "a second key 'shape'");
-    check_refused(1, "{'descr': '<f4', 'shape': ()}", 0, TP_INVALID_ARGUMENT, "has no 'fortran_order'");
+    check_refused(1, "{'descr': '<f4', 'shape': ()}", 0, TP_INVALID_ARGUMENT,
+                  "has no 'fortran_order'");
     check_refused(1, "{} x", 0, TP_INVALID_ARGUMENT, "the header's end expected");
     check_refused(1, "{}", 0, TP_INVALID_ARGUMENT, "has no 'descr'");
-    check_refused(4, "{}", 0, TP_UNSUPPORTED_FORMAT, "format version 4.0; versions 1.0, 2.0 and 3.0");
+    check_refused(4, "{}", 0, TP_UNSUPPORTED_FORMAT,
+                  "format version 4.0; versions 1.0, 2.0 and 3.0");
 }
 
 static const char good[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }  \n";
@@ -183,7 +199,11 @@ static void what_is_written_reads_back(void **state)
 {
     (void)state;
     const struct tp_shape shapes[] = {
-        { .rank = 0 }, { 1, { 7 } }, { 2, { 2, 3 } }, { 4, { 1, 3, 3, 2 } }, { 8, { 1, 1, 1, 1, 1, 1, 1, 1 } },
+        { .rank = 0 },
+        { 1, { 7 } },
+        { 2, { 2, 3 } },
+        { 4, { 1, 3, 3, 2 } },
+        { 8, { 1, 1, 1, 1, 1, 1, 1, 1 } },
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         int64_t n = tp_shape_elements(&shapes[i]);
@@ -194,7 +214,8 @@ static void what_is_written_reads_back(void **state)
         tp_buf_text(&b, "before");
         tp_npy_write(&b, &t);
         const char *file = b.data + 6;
-        if (!tp_npy_parse(&npy, file, b.n_bytes - 6, MAX_ELEMENTS, &err)) fail_msg("%s", err.message);
+        if (!tp_npy_parse(&npy, file, b.n_bytes - 6, MAX_ELEMENTS, &err))
+            fail_msg("%s", err.message);
         assert_true(tp_shape_equal(&npy.shape, &t.shape));
         assert_memory_equal(npy.data, t.data, (size_t)n * sizeof *t.data);
         assert_int_equal(((const char *)npy.data - file) % 64, 0);
@@ -210,7 +231,8 @@ static void a_one_dimensional_shape_is_written_as_a_tuple(void **state)
     const struct tp_tensor t = { { 1, { 2 } }, (float[]){ 1, 2 } };
     struct tp_buf b = { 0 };
     tp_npy_write(&b, &t);
-    static const char want[] = "\x93NUMPY\1\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
+    static const char want[] =
+        "\x93NUMPY\1\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
     assert_memory_equal(b.data, want, sizeof want - 1);
     tp_buf_fini(&b);
 }

@@ -72,7 +72,8 @@ static void values_are_scaled_then_normalised_per_channel_that_comes_out(void **
     struct tp_tensor pixels = prepare(&raw, "photo.png", NULL, &b);
     for (int i = 0; i < 47 * 61; i++)
         for (int c = 0; c < 3; c++) {
-            double want = ((double)pixels.data[3 * i + 2 - c] / 255 - 0.1 * (c + 1)) / (0.2 + 0.1 * c);
+            double want = ((double)pixels.data[3 * i + 2 - c] / 255 - 0.1 * (c + 1)) /
+                          (0.2 + 0.1 * c);
             assert_true(fabs((double)got.data[3 * i + c] - want) < 1e-5);
         }
     tp_arena_fini(&a);

@@ -145,8 +145,9 @@ static void what_is_written_reads_back_the_same(void **state)
     (void)state;
     static const char *const texts[] = {
         "{}", "{\"resize\": null, \"color\": \"gray\", \"mean\": 0.485, \"std\": 0.229}",
-        "{\"resize\": {\"size\": 256, \"interpolation\": \"bicubic\"}, \"crop\": 224, \"mean\": [0.485,"
-        " 0.456, 0.406], \"std\": [0.229, 0.224, 0.225], \"color\": \"bgr\", \"decode\": \"exact\"}",
+        "{\"resize\": {\"size\": 256, \"interpolation\": \"bicubic\"}, \"crop\": 224,"
+        " \"mean\": [0.485, 0.456, 0.406], \"std\": [0.229, 0.224, 0.225],"
+        " \"color\": \"bgr\", \"decode\": \"exact\"}",
         "{\"resize\": {\"mode\": \"letterbox\", \"size\": [320, 640], \"antialias\": false}}",
     };
     for (int i = 0; i < 4; i++) {

@@ -18,8 +18,8 @@ static uint8_t *random_source(size_t n)
 }
 
 /* Resizes into memory that ends at a guard page: out is the caller's to guarded_free(). */
-static uint8_t *resize_span(const uint8_t *in, int in_h, int in_w, int channels, int out_h, int out_w,
-                            double span_h, double span_w, enum tp_resample_filter filter,
+static uint8_t *resize_span(const uint8_t *in, int in_h, int in_w, int channels, int out_h,
+                            int out_w, double span_h, double span_w, enum tp_resample_filter filter,
                             bool antialias, int n_threads)
 {
     uint8_t *out = guarded((size_t)out_h * (size_t)out_w * (size_t)channels);
@@ -106,8 +106,8 @@ static double tap_weight(bool cubic, double distance)
     return cubic ? cubic_weight(distance) : 1 - fabs(distance);
 }
 
-static double interpolate(const uint8_t *in, int h, int w, int channels, int out_h, int out_w, int y,
-                          int x, int c, bool cubic)
+static double interpolate(const uint8_t *in, int h, int w, int channels, int out_h, int out_w,
+                          int y, int x, int c, bool cubic)
 {
     double sy = (y + 0.5) * h / out_h - 0.5, sx = (x + 0.5) * w / out_w - 0.5, sum = 0;
     if (!cubic && sy < 0) sy = 0;
@@ -127,8 +127,8 @@ static double interpolate(const uint8_t *in, int h, int w, int channels, int out
 static void without_antialiasing_taps_are_pytorchs(void **state)
 {
     (void)state;
-    static const int sizes[][4] = { { 1, 1, 4, 6 }, { 2, 3, 9, 7 }, { 16, 20, 5, 7 }, { 9, 9, 9, 4 },
-                                    { 30, 41, 100, 13 }, { 47, 31, 8, 90 } };
+    static const int sizes[][4] = { { 1, 1, 4, 6 }, { 2, 3, 9, 7 }, { 16, 20, 5, 7 },
+                                    { 9, 9, 9, 4 }, { 30, 41, 100, 13 }, { 47, 31, 8, 90 } };
     for (int i = 0; i < 6; i++)
         for (int k = 0; k < 4; k++) {
             bool cubic = k & 1;
@@ -140,10 +140,11 @@ static void without_antialiasing_taps_are_pytorchs(void **state)
             uint8_t *out = resize(in, h, w, c, oh, ow,
                                   cubic ? TP_RESAMPLE_BICUBIC : TP_RESAMPLE_BILINEAR, false);
             for (int j = 0; j < oh * ow * c; j++) {
-                double want = interpolate(in, h, w, c, oh, ow, j / c / ow, j / c % ow, j % c, cubic);
+                double want = interpolate(in, h, w, c, oh, ow, j / c / ow, j / c % ow, j % c,
+                                          cubic);
                 if (fabs(out[j] - want) > (cubic ? 1.3 : 1.001))
-                    fail_msg("%dx%dx%d to %dx%d, cubic %d: element %d is %d, wanted %g", h, w, c, oh,
-                             ow, cubic, j, out[j], want);
+                    fail_msg("%dx%dx%d to %dx%d, cubic %d: element %d is %d, wanted %g", h, w, c,
+                             oh, ow, cubic, j, out[j], want);
             }
             guarded_free(out);
             guarded_free(in);
@@ -174,7 +175,8 @@ static void a_part_is_the_same_bytes_as_the_whole(void **state)
                                          &err));
             for (int y = 0; y < p->height; y++)
                 assert_memory_equal(part + y * p->width * c,
-                                    all + ((p->top + y) * OW + p->left) * c, (size_t)(p->width * c));
+                                    all + ((p->top + y) * OW + p->left) * c,
+                                    (size_t)(p->width * c));
             tp_arena_fini(&arena);
             guarded_free(part);
             guarded_free(all);
