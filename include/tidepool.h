@@ -80,6 +80,7 @@ struct tp_limits {
     int max_batch;                   /* images in one request */
     int max_layers;                  /* of one pipeline */
     size_t max_workspace_bytes;      /* of one plan */
+    int64_t max_operations;          /* of one run: multiply-adds, window taps, elements moved */
     size_t max_output_bytes;         /* of one answer */
 };
 

@@ -14,14 +14,17 @@ void tp_buf_fini(struct tp_buf *b)
     *b = (struct tp_buf){ .limit_bytes = b->limit_bytes };
 }
 
-char *tp_buf_reserve(struct tp_buf *b, size_t n)
+/* `spare` bytes behind the n are room too, but do not count against the limit. */
+static char *reserve(struct tp_buf *b, size_t n, size_t spare)
 {
     size_t need;
     if (b->failed) return NULL;
-    if (__builtin_add_overflow(b->n_bytes, n, &need) || (b->limit_bytes && need > b->limit_bytes)) {
+    if (__builtin_add_overflow(b->n_bytes, n, &need) || need > SIZE_MAX - spare ||
+        (b->limit_bytes && need > b->limit_bytes)) {
         b->failed = true;
         return NULL;
     }
+    need += spare;
     if (need <= b->capacity) return b->data + b->n_bytes;
     size_t capacity = b->capacity > SIZE_MAX / 2 ? need : 2 * b->capacity;
     if (capacity < FIRST_BYTES) capacity = FIRST_BYTES;
@@ -35,6 +38,8 @@ char *tp_buf_reserve(struct tp_buf *b, size_t n)
     b->capacity = capacity;
     return b->data + b->n_bytes;
 }
+
+char *tp_buf_reserve(struct tp_buf *b, size_t n) { return reserve(b, n, 0); }
 
 void tp_buf_bytes(struct tp_buf *b, const void *bytes, size_t n)
 {
@@ -56,7 +61,7 @@ void tp_buf_printf(struct tp_buf *b, const char *fmt, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    char *to = n >= 0 ? tp_buf_reserve(b, (size_t)n + 1) : NULL;
+    char *to = n >= 0 ? reserve(b, (size_t)n, 1) : NULL;     /* vsnprintf() ends it with a NUL */
     if (to) {
         vsnprintf(to, (size_t)n + 1, fmt, again);
         b->n_bytes += (size_t)n;

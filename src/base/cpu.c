@@ -88,10 +88,23 @@ double tp_cpu_quota(const char *cgroup_root, const char *proc_cgroup)
     return least;
 }
 
+/* The kernel wants a mask at least as long as its own, whose length it does not tell. */
+static int affinity_count(void)
+{
+    for (int n_cpus = 1024; n_cpus <= 1 << 20; n_cpus *= 4) {
+        size_t n_bytes = CPU_ALLOC_SIZE(n_cpus);
+        cpu_set_t *set = CPU_ALLOC(n_cpus);
+        if (!set) return 1;
+        int n = sched_getaffinity(0, n_bytes, set) ? 0 : CPU_COUNT_S(n_bytes, set);
+        CPU_FREE(set);
+        if (n > 0) return n;
+    }
+    return 1;
+}
+
 int tp_cpu_count(void)
 {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    int n = affinity_count();
     double quota = tp_cpu_quota("/sys/fs/cgroup", "/proc/self/cgroup");
     if (quota > 0 && quota < n) n = (int)quota;
     return n < 1 ? 1 : n;

@@ -40,6 +40,8 @@ struct tp_limits;
     { "max-output-bytes", TP_FLAG_BYTES, &(l).max_output_bytes, 0, 0, "SIZE", \
       "largest answer as float32, default 256M" }, \
     { "max-workspace-bytes", TP_FLAG_BYTES, &(l).max_workspace_bytes, 0, 0, "SIZE", \
-      "largest workspace of one request, default 1G" }
+      "largest workspace of one request, default 1G" }, \
+    { "max-operations", TP_FLAG_COUNT, &(l).max_operations, 1, INT64_C(1) << 60, "N", \
+      "multiply-adds of one request, default 2199023255552" }
 
 #endif

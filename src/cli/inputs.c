@@ -39,6 +39,12 @@ static bool is_input(const char *file)
     return false;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 static bool add_folder(struct tp_inputs *in, const char *folder, struct tp_err *err)
 {
     struct dirent **files;
@@ -47,8 +53,11 @@ static bool add_folder(struct tp_inputs *in, const char *folder, struct tp_err *
     for (int i = 0; i < n; i++) {
         if (ok && is_input(files[i]->d_name)) {
             const char *path = tp_arena_printf(&in->arena, "%s/%s", folder, files[i]->d_name);
-            ok = path ? add(in, path, err) : tp_arena_fail(&in->arena, err);
-            found++;
+            if (!path) ok = tp_arena_fail(&in->arena, err);
+            else if (!is_folder(path)) {
+                ok = add(in, path, err);
+                found++;
+            }
         }
         free(files[i]);
     }
@@ -63,11 +72,9 @@ bool tp_inputs_gather(struct tp_inputs *in, char **words, int n_words, struct tp
 {
     *in = (struct tp_inputs){ 0 };
     tp_arena_init(&in->arena, SIZE_MAX);
-    for (int i = 0; i < n_words; i++) {
-        struct stat st;
-        bool folder = !stat(words[i], &st) && S_ISDIR(st.st_mode);
-        if (!(folder ? add_folder(in, words[i], err) : add(in, words[i], err))) return false;
-    }
+    for (int i = 0; i < n_words; i++)
+        if (!(is_folder(words[i]) ? add_folder(in, words[i], err) : add(in, words[i], err)))
+            return false;
     in->done = calloc((size_t)in->n_paths + 1, sizeof *in->done);
     return in->done || tp_fail(err, TP_NO_MEMORY, "out of memory");
 }

@@ -1,8 +1,9 @@
-/* json.c - JSON documents with tensors in them.
+/* json.c - JSON documents with tensors in them: Jansson behind its door.
  *
- * A document goes through two readers. Ours scans it once, cuts out the arrays of numbers and
- * refuses what only it can see. Jansson then reads the rest through feed(), which puts a mark where
- * something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the budget.
+ * A document goes through two readers. json_scan.c scans it once, cuts out the arrays of numbers
+ * and refuses what only it can see. Jansson then reads the rest through feed(), which puts a mark
+ * where something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the
+ * budget.
  *
  * Long plain strings (images in base64) are cut out too and put back when Jansson is done: it takes
  * 100 ms for 10 MB of them, memcpy() takes 3.
@@ -14,7 +15,6 @@
  * feed() says that the text ends: there is no second growth. */
 #include "formats/json.h"
 
-#include <ctype.h>
 #include <malloc.h>
 #include <math.h>
 #include <pthread.h>
@@ -24,15 +24,8 @@
 
 #include "base/buf.h"
 #include "formats/floats.h"
+#include "formats/json_scan.h"
 #include "formats/libraries.h"
-
-enum {
-    MAX_DEPTH = 64,
-    MAX_NUMBERS_DEPTH = TP_MAX_RANK + 1,
-    MIXED_NUMBERS = 64,              /* an array may hold so many numbers and something else */
-    FIRST_SPANS = 8,
-    LONG_STRING = 1024,
-};
 
 /* What Jansson may take. Measured: pipelines and safetensors headers, written without blanks, need
  * 9 to 15 bytes for a byte of text; {},{},... 77, [],[],... 45, 1,1,... 20. */
@@ -48,369 +41,6 @@ static size_t heap_limit(size_t n_bytes)
     size_t first = n_bytes < FIRST_BYTES ? n_bytes : FIRST_BYTES;
     size_t limit = HEAP_FACTOR_FIRST * first + HEAP_FACTOR * (n_bytes - first);
     return limit < HEAP_FLOOR_BYTES ? HEAP_FLOOR_BYTES : limit;
-}
-
-enum fault { SOUND, RAGGED_LENGTHS, RAGGED_DEPTHS };
-
-/* What was cut out: numbers, or (rank 0) a plain string with its quotes. Small, since there may be
- * many. */
-struct tp_json_span {
-    uint32_t begin, end;             /* in the text: its '[' and the byte behind its ']' */
-    uint32_t n_numbers;
-    uint8_t rank, fault;
-    const uint32_t *dim;             /* [rank]; NULL when that is [n_numbers], or with a fault */
-    uint32_t fault_byte;
-    uint32_t fault_length;           /* RAGGED_LENGTHS: that of the array before it */
-};
-
-/* ---- messages -------------------------------------------------------------------------------- */
-
-/* Text that is often meant as JSON and is not. */
-static const struct { const char *text, *advice; } not_json[] = {
-    { "NaN", "NaN is not JSON; a tensor that holds NaN can be sent as .npy" },
-    { "nan", "nan is not JSON; a tensor that holds NaN can be sent as .npy" },
-    { "Infinity", "Infinity is not JSON; a tensor that holds it can be sent as .npy" },
-    { "-Infinity", "-Infinity is not JSON; a tensor that holds it can be sent as .npy" },
-    { "inf", "inf is not JSON; a tensor that holds it can be sent as .npy" },
-    { "-inf", "-inf is not JSON; a tensor that holds it can be sent as .npy" },
-    { "None", "None is not JSON; write null" },
-    { "True", "True is not JSON; write true" },
-    { "False", "False is not JSON; write false" },
-    { "'", "strings stand in double quotes" },
-    { "+", "a number has no + in front" },
-    { ".", "a number begins with a digit; write 0.5" },
-    { "//", "comments are not JSON" },
-    { "/*", "comments are not JSON" },
-    { "\xEF\xBB\xBF", "a byte order mark; the text begins behind it" },
-};
-
-static const char *advice_for(const char *p, const char *end)
-{
-    for (size_t i = 0; i < sizeof not_json / sizeof *not_json; i++) {
-        size_t n = strlen(not_json[i].text);
-        if ((size_t)(end - p) >= n && !memcmp(p, not_json[i].text, n)) return not_json[i].advice;
-    }
-    return NULL;
-}
-
-struct excerpt { char text[32]; };
-
-/* What stands at p, for messages. */
-static struct excerpt found(const char *p, const char *end)
-{
-    struct excerpt e = { "the end" };
-    if (p == end) return e;
-    switch (*p) {
-    case '"': return (struct excerpt){ "a string" };
-    case '{': return (struct excerpt){ "an object" };
-    case '[': return (struct excerpt){ "an array" };
-    }
-    if ((unsigned char)*p < ' ' || (unsigned char)*p > '~') {
-        snprintf(e.text, sizeof e.text, "byte 0x%02X", (unsigned char)*p);
-        return e;
-    }
-    int n = 0;
-    while (n < 24 && p + n < end && (isalnum((unsigned char)p[n]) || strchr("+-.", p[n]))) n++;
-    snprintf(e.text, sizeof e.text, "'%.*s'", n ? n : 1, p);
-    return e;
-}
-
-/* ---- the scan: arrays of numbers ------------------------------------------------------------- */
-
-struct scan {
-    struct tp_json *doc;
-    struct tp_arena *arena;
-    struct tp_err *err;
-    const char *what, *text, *end;
-    int depth;                       /* of arrays and objects that are Jansson's */
-    const char *mixed[MAX_DEPTH];    /* open brackets ahead that are known to be Jansson's */
-    int n_mixed, next_mixed;
-    struct tp_json_span *spans;      /* so far: `first`, or malloc()ed */
-    struct tp_json_span first[FIRST_SPANS];
-    size_t capacity;
-    int n_strings;                   /* among them */
-    size_t heap_bytes, heap_limit;   /* of the whole parse */
-    size_t token_bytes;              /* no token that Jansson will see is longer */
-};
-
-/* One array of numbers while it is scanned. Level 0 is around it. */
-struct rows {
-    int depth, deepest;
-    int leaf;                        /* the level at which numbers stand; 0: none seen */
-    uint32_t n_numbers;
-    uint8_t fault;                   /* the first, as in struct tp_json_span */
-    uint32_t fault_byte, fault_length;
-    uint32_t length[MAX_DEPTH + 2];  /* so far, of the open array at that level */
-    uint32_t wanted[MAX_DEPTH + 2];  /* of the first array that was closed there */
-    const char *begin[MAX_DEPTH + 2];
-};
-
-static const uint32_t UNKNOWN = UINT32_MAX;
-
-static bool fail_at(struct scan *s, const char *p, const char *what_is_wrong)
-{
-    return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %td: %s", s->what, p - s->text,
-                   what_is_wrong);
-}
-
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
-    return p;
-}
-
-static void note_fault(struct scan *s, struct rows *r, enum fault fault, const char *p)
-{
-    if (r->fault) return;
-    r->fault = (uint8_t)fault;
-    r->fault_byte = (uint32_t)(p - s->text);
-}
-
-static bool open_row(struct scan *s, struct rows *r, const char *p)
-{
-    if (s->depth + r->depth == MAX_DEPTH) return fail_at(s, p, "nested deeper than 64");
-    if (r->leaf && r->depth == r->leaf) note_fault(s, r, RAGGED_DEPTHS, p);
-    r->depth++;
-    r->begin[r->depth] = p;
-    r->length[r->depth] = 0;
-    if (r->depth > r->deepest) r->wanted[r->deepest = r->depth] = UNKNOWN;
-    return true;
-}
-
-static void close_row(struct scan *s, struct rows *r)
-{
-    uint32_t *wanted = &r->wanted[r->depth], length = r->length[r->depth];
-    if (*wanted == UNKNOWN) {
-        *wanted = length;
-    } else if (*wanted != length && !r->fault) {
-        note_fault(s, r, RAGGED_LENGTHS, r->begin[r->depth]);
-        r->fault_length = *wanted;
-    }
-    r->length[--r->depth]++;
-}
-
-/* A number at another level than the one before it. */
-static bool change_leaf(struct scan *s, struct rows *r, const char *p)
-{
-    if (!r->leaf) r->leaf = r->depth;
-    if (r->leaf != r->deepest || r->leaf != r->depth) note_fault(s, r, RAGGED_DEPTHS, p);
-    if (r->depth <= MAX_NUMBERS_DEPTH) return true;
-    return tp_fail(s->err, TP_INVALID_SHAPE,
-                   "%s: byte %td: numbers nested %d deep; a tensor has at "
-                   "most %d dimensions",
-                   s->what, p - s->text, r->depth, TP_MAX_RANK);
-}
-
-/* Scans numbers and brackets from the '[' at p on. Returns the byte behind the last bracket, or the
- * first that is out of place (then r->depth > 0), or NULL with an error. *at_value: a value, not a
- * comma, was due. */
-static const char *scan_rows(struct scan *s, struct rows *r, const char *p, bool *at_value)
-{
-    for (;;) {
-        *at_value = true;
-        p = skip_space(p, s->end);
-        if (p < s->end && *p == '[') {
-            if (!open_row(s, r, p)) return NULL;
-            p = skip_space(p + 1, s->end);
-            if (p == s->end || *p != ']') continue;
-        } else {
-            const char *behind = tp_float_skip(p, s->end);
-            if (!behind) return p;
-            if (r->depth != r->leaf && !change_leaf(s, r, p)) return NULL;
-            r->length[r->depth]++;
-            r->n_numbers++;
-            p = behind;
-        }
-        *at_value = false;
-        for (p = skip_space(p, s->end); p < s->end && *p == ']'; p = skip_space(p, s->end)) {
-            close_row(s, r);
-            p++;
-            if (!r->depth) return p;
-        }
-        if (p == s->end || *p != ',') return p;
-        p++;
-    }
-}
-
-static bool fail_heap(struct scan *s)
-{
-    return tp_fail(s->err, TP_TOO_LARGE, "%s: needs more than %zu bytes of memory for %td bytes of "
-                   "text; it has too many small values", s->what, s->heap_limit, s->end - s->text);
-}
-
-static bool charge(struct scan *s, size_t bytes)
-{
-    s->heap_bytes += bytes;
-    return s->heap_bytes <= s->heap_limit || fail_heap(s);
-}
-
-static bool grow_spans(struct scan *s)
-{
-    struct tp_json_span *old = s->spans == s->first ? NULL : s->spans;
-    struct tp_json_span *more = realloc(old, 2 * s->capacity * sizeof *more);
-    if (!more) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
-    if (!old) memcpy(more, s->first, sizeof s->first);
-    s->spans = more;
-    s->capacity *= 2;
-    return true;
-}
-
-/* A place for one more; NULL with an error. */
-static struct tp_json_span *new_span(struct scan *s, const char *begin, const char *end)
-{
-    if ((size_t)s->doc->n_spans == s->capacity && !grow_spans(s)) return NULL;
-    struct tp_json_span *span = &s->spans[s->doc->n_spans];
-    if (!charge(s, sizeof *span)) return NULL;
-    *span = (struct tp_json_span){ .begin = (uint32_t)(begin - s->text),
-                                   .end = (uint32_t)(end - s->text) };
-    s->doc->n_spans++;
-    return span;
-}
-
-static bool add_numbers(struct scan *s, const struct rows *r, const char *begin, const char *end)
-{
-    struct tp_json_span *span = new_span(s, begin, end);
-    if (!span) return false;
-    span->n_numbers = r->n_numbers;
-    span->rank = (uint8_t)r->deepest;
-    span->fault = r->fault;
-    span->fault_byte = r->fault_byte;
-    span->fault_length = r->fault_length;
-    if (span->fault || span->rank == 1) return true;
-
-    const size_t dim_bytes = span->rank * sizeof *span->dim;
-    if (!charge(s, dim_bytes)) return false;
-    uint32_t *dim = tp_arena_alloc(s->arena, dim_bytes);
-    if (!dim) return tp_arena_fail(s->arena, s->err);
-    memcpy(dim, r->wanted + 1, dim_bytes);
-    span->dim = dim;
-    return true;
-}
-
-/* The spans' final place, no larger than they are. */
-static bool keep_spans(struct scan *s)
-{
-    const size_t n = (size_t)s->doc->n_spans;
-    if (!n) return true;
-    s->doc->spans = tp_arena_alloc(s->arena, n * sizeof *s->spans);
-    if (!s->doc->spans) return tp_arena_fail(s->arena, s->err);
-    memcpy(s->doc->spans, s->spans, n * sizeof *s->spans);
-    return true;
-}
-
-/* Numbers, and then at p something else. Small arrays of this kind are documents ("shape": [1,
- * null]); in large ones somebody meant a tensor, and is told where it breaks. */
-static bool leave_to_jansson(struct scan *s, const struct rows *r, const char *p, bool at_value)
-{
-    const char *advice = at_value ? advice_for(p, s->end) : NULL;
-    if (advice) return fail_at(s, p, advice);
-    bool value = p < s->end && strchr("\"{tfn", *p) && *p;
-    if (r->n_numbers && at_value && value && r->n_numbers > MIXED_NUMBERS)
-        return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %td: %s among numbers; a tensor holds "
-                       "only numbers", s->what, p - s->text, found(p, s->end).text);
-    if (r->n_numbers && !(at_value && value))
-        return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %td: %s expected, found %s", s->what,
-                       p - s->text, at_value ? "a number" : "',' or ']'", found(p, s->end).text);
-    s->n_mixed = r->depth;
-    s->next_mixed = 0;
-    for (int i = 0; i < r->depth; i++) s->mixed[i] = r->begin[i + 1];
-    return true;
-}
-
-static bool enter(struct scan *s, const char *p)
-{
-    if (++s->depth <= MAX_DEPTH) return true;
-    return fail_at(s, p, "nested deeper than 64");
-}
-
-/* The '[' at *p: cuts the array out and moves behind it, or leaves it to Jansson. No byte is
- * scanned more than twice: brackets that were open when something else than a number came are
- * remembered, all others before that place close before it. */
-static bool scan_array(struct scan *s, const char **p)
-{
-    if (s->next_mixed == s->n_mixed || s->mixed[s->next_mixed] != *p) {
-        struct rows r;
-        bool at_value;
-        memset(&r, 0, offsetof(struct rows, length));
-        r.length[0] = 0;
-        const char *behind = scan_rows(s, &r, *p, &at_value);
-        if (!behind) return false;
-        if (!r.depth) {
-            if (r.n_numbers && !add_numbers(s, &r, *p, behind)) return false;
-            *p = behind;
-            return true;
-        }
-        if (!leave_to_jansson(s, &r, behind, at_value)) return false;
-    }
-    s->next_mixed++;
-    return enter(s, (*p)++);
-}
-
-/* p: behind a string's opening quote. Returns the byte behind the closing one, the text's end when
- * there is none, NULL with an error. */
-static const char *scan_string(struct scan *s, const char *p)
-{
-    const char *quote = NULL;
-    for (;;) {
-        if (!quote) quote = memchr(p, '"', (size_t)(s->end - p));
-        if (!quote) quote = s->end;
-        const char *escape = memchr(p, '\\', (size_t)(quote - p));
-        if (!escape) return quote < s->end ? quote + 1 : quote;
-        if (s->end - escape >= 6 && !memcmp(escape, "\\u0000", 6)) {
-            fail_at(s, escape, "\\u0000 in a string; text cannot hold NUL");
-            return NULL;
-        }
-        if (s->end - escape < 2) return s->end;
-        p = escape + 2;
-        if (p > quote) quote = NULL;
-    }
-}
-
-/* Whether the string [p, end), quotes included, is a value that stands for itself byte by byte. */
-static bool is_plain_value(const struct scan *s, const char *p, const char *end)
-{
-    if (*--end != '"') return false;
-    while (++p < end)
-        if (*p < ' ' || *p > '~' || *p == '\\') return false;
-    p = skip_space(end + 1, s->end);
-    return p == s->end || *p != ':';
-}
-
-/* The string whose opening quote is at *p: moves behind it. */
-static bool pass_string(struct scan *s, const char **p)
-{
-    const char *begin = *p;
-    if (!(*p = scan_string(s, begin + 1))) return false;
-    size_t n = (size_t)(*p - begin);
-    if (n >= LONG_STRING && is_plain_value(s, begin, *p)) {
-        s->n_strings++;
-        return new_span(s, begin, *p) != NULL;
-    }
-    if (n > s->token_bytes) s->token_bytes = n;
-    return true;
-}
-
-static bool scan_document(struct scan *s)
-{
-    const char *p = skip_space(s->text, s->end), *token = p;
-    if (p == s->end) return fail_at(s, p, "empty; a JSON document was expected");
-    while (p < s->end) {
-        const char *before = p;
-        bool ok = true;
-        switch (*p) {
-        case '"': ok = pass_string(s, &p); break;
-        case '[': ok = scan_array(s, &p); break;
-        case '{': ok = enter(s, p++); break;
-        case ']': case '}': s->depth -= s->depth > 0; p++; break;
-        case ',': case ':': p++; break;
-        default: p++; continue;      /* part of a token, or a blank */
-        }
-        if (!ok) return false;
-        if ((size_t)(before - token) > s->token_bytes) s->token_bytes = (size_t)(before - token);
-        token = p;
-    }
-    if ((size_t)(p - token) > s->token_bytes) s->token_bytes = (size_t)(p - token);
-    return true;
 }
 
 /* ---- Jansson's memory ------------------------------------------------------------------------ */
@@ -466,8 +96,8 @@ static struct mark mark_of(int span)
 }
 
 struct reader {
-    const struct tp_json *doc;
-    size_t pos, n_bytes;             /* of the text */
+    const struct tp_json_scan *scan;
+    const char *p;                   /* in the text */
     int next_span;
     struct mark mark;                /* being handed over, from mark_pos on */
     int mark_pos;
@@ -478,20 +108,21 @@ static size_t feed(void *to, size_t room, void *ctx)
 {
     struct reader *r = ctx;
     if (heap_refused() || room == 0) return 0;
-    if (r->mark_pos == r->mark.n_bytes && r->next_span < r->doc->n_spans &&
-        r->pos == r->doc->spans[r->next_span].begin) {
-        r->pos = r->doc->spans[r->next_span].end;
+    const struct tp_json_scan *s = r->scan;
+    if (r->mark_pos == r->mark.n_bytes && r->next_span < s->n_spans &&
+        r->p == s->text + s->spans[r->next_span].begin) {
+        r->p = s->text + s->spans[r->next_span].end;
         r->mark = mark_of(r->next_span++);
         r->mark_pos = 0;
     }
     if (r->mark_pos < r->mark.n_bytes) *(char *)to = r->mark.text[r->mark_pos++];
-    else if (r->pos < r->n_bytes) *(char *)to = r->doc->text[r->pos++];
+    else if (r->p < s->end) *(char *)to = *r->p++;
     else return 0;
     return 1;
 }
 
 /* The byte of the text for one of what Jansson read. */
-static size_t original_byte(const struct tp_json *doc, size_t pos)
+static size_t original_byte(const struct tp_json_scan *doc, size_t pos)
 {
     size_t read = 0, text = 0;       /* the same place, in both */
     for (int i = 0; i < doc->n_spans; i++) {
@@ -508,7 +139,7 @@ static size_t original_byte(const struct tp_json *doc, size_t pos)
 
 /* Jansson's complaint, with the byte where the offending token begins: it gives the byte behind,
  * and the token itself as "... near '<token>'" unless that is long. */
-static bool fail_as_jansson(struct scan *s, const json_error_t *e)
+static bool fail_as_jansson(const struct tp_json_scan *s, const json_error_t *e)
 {
     enum json_error_code code = json_error_code(e);
     char text[JSON_ERROR_TEXT_LENGTH];
@@ -519,20 +150,20 @@ static bool fail_as_jansson(struct scan *s, const json_error_t *e)
         token_bytes = strlen(near + 7) - 1;
     if (near) *near = '\0';
 
-    pos = original_byte(s->doc, pos > token_bytes ? pos - token_bytes : 0);
+    pos = original_byte(s, pos > token_bytes ? pos - token_bytes : 0);
     if (pos > (size_t)(s->end - s->text)) pos = (size_t)(s->end - s->text);
-    const char *p = s->text + pos, *advice = token_bytes ? advice_for(p, s->end) : NULL;
-    if (advice) return fail_at(s, p, advice);
+    const char *p = s->text + pos, *advice = token_bytes ? tp_json_scan_advice(p, s->end) : NULL;
+    if (advice) return tp_json_scan_fail(s, p, advice);
     if (code == json_error_null_byte_in_key)
-        return fail_at(s, p, "a key was expected, found an array of numbers");
+        return tp_json_scan_fail(s, p, "a key was expected, found an array of numbers");
     if (code == json_error_duplicate_key)
         return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %zu: the key %.*s%s stands there twice",
                        s->what, pos, (int)token_bytes, p, token_bytes ? "" : "that ends here");
     if (strstr(text, "end of file")) snprintf(text, sizeof text, "the end expected");
     bool about_token = strstr(text, "token") || strstr(text, " expected");
-    if (!about_token && code != json_error_numeric_overflow) return fail_at(s, p, text);
+    if (!about_token && code != json_error_numeric_overflow) return tp_json_scan_fail(s, p, text);
     return tp_fail(s->err, TP_INVALID_JSON, "%s: byte %zu: %s, found %s", s->what, pos, text,
-                   found(p, s->end).text);
+                   tp_json_scan_found(p, s->end).text);
 }
 
 struct level { json_t *v; size_t index; void *member; };
@@ -548,7 +179,7 @@ static json_t *next_child(struct level *at)
 /* Puts the strings back in place of their marks; false when memory is out. */
 static bool restore_strings(const struct tp_json *doc, json_t *root)
 {
-    struct level stack[MAX_DEPTH];   /* as deep as the scan lets a document be */
+    struct level stack[TP_JSON_MAX_DEPTH];   /* as deep as the scan lets a document be */
     int depth = 0;
     for (json_t *v = root; v; ) {
         const struct tp_json_span *span = tp_json_span(doc, v);
@@ -562,9 +193,10 @@ static bool restore_strings(const struct tp_json *doc, json_t *root)
     return true;
 }
 
-static bool read_document(struct scan *s)
+/* Reads what the scan left over, into doc->root. */
+static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
 {
-    struct reader r = { .doc = s->doc, .n_bytes = (size_t)(s->end - s->text) };
+    struct reader r = { .scan = s, .p = s->text };
     json_error_t error;
     heap.spare_bytes = 2 * s->token_bytes + 64;
     heap.spare = malloc(heap.spare_bytes);
@@ -574,16 +206,16 @@ static bool read_document(struct scan *s)
     heap.limit_bytes = s->heap_limit;
     json_t *root = json_load_callback(feed, &r, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
                                       JSON_DECODE_ANY, &error);
-    if (root && s->n_strings && !restore_strings(s->doc, root)) heap.out_of_memory = true;
+    if (root && s->n_strings && !restore_strings(doc, root)) heap.out_of_memory = true;
     heap.limit_bytes = 0;
     free(heap.spare);
 
     if (root && !heap_refused()) {
-        s->doc->root = root;
+        doc->root = root;
         return true;
     }
     json_decref(root);
-    if (heap.beyond_limit) return fail_heap(s);
+    if (heap.beyond_limit) return tp_json_scan_fail_heap(s);
     if (heap.out_of_memory) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
     return fail_as_jansson(s, &error);
 }
@@ -594,25 +226,17 @@ bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct
                    const char *what, struct tp_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct scan s;
-    memset(&s, 0, sizeof s);
+    struct tp_json_scan s = { .what = what, .text = text, .end = text + n_bytes, .arena = arena,
+                              .err = err, .heap_limit = heap_limit(n_bytes) };
     *doc = (struct tp_json){ .text = text };
     if (n_bytes >= UINT32_MAX)
         return tp_fail(err, TP_TOO_LARGE, "%s: %zu bytes of JSON; at most 4 GiB are read", what,
                        n_bytes);
     pthread_once(&once, set_up_jansson);
-    s.doc = doc;
-    s.arena = arena;
-    s.err = err;
-    s.what = what;
-    s.text = text;
-    s.end = text + n_bytes;
-    s.heap_limit = heap_limit(n_bytes);
-    s.spans = s.first;
-    s.capacity = FIRST_SPANS;
-    bool ok = scan_document(&s) && keep_spans(&s);
-    if (s.spans != s.first) free(s.spans);
-    return ok && read_document(&s);
+    if (!tp_json_scan_run(&s)) return false;
+    doc->spans = s.spans;
+    doc->n_spans = s.n_spans;
+    return read_document(&s, doc);
 }
 
 void tp_json_fini(struct tp_json *doc)
@@ -642,10 +266,10 @@ int64_t tp_json_span_count(const struct tp_json_span *span)
 bool tp_json_span_shape(const struct tp_json *doc, const struct tp_json_span *span,
                         const char *where, struct tp_shape *shape, struct tp_err *err)
 {
-    if (span->fault == RAGGED_LENGTHS)
+    if (span->fault == TP_JSON_RAGGED_LENGTHS)
         return tp_fail(err, TP_INVALID_SHAPE, "%s: ragged: the array at byte %u has another length "
                        "than the one before it, %u", where, span->fault_byte, span->fault_length);
-    if (span->fault == RAGGED_DEPTHS)
+    if (span->fault == TP_JSON_RAGGED_DEPTHS)
         return tp_fail(err, TP_INVALID_SHAPE,
                        "%s: ragged: %s at byte %u where its neighbours are %s", where,
                        doc->text[span->fault_byte] == '[' ? "an array" : "a number",
@@ -670,7 +294,7 @@ bool tp_json_span_floats(const struct tp_json *doc, const struct tp_json_span *s
             return tp_fail(err, TP_INVALID_JSON,
                            "%s: byte %td: %s is beyond float32, whose largest is "
                            "3.4028235e38",
-                           where, number - doc->text, found(number, end).text);
+                           where, number - doc->text, tp_json_scan_found(number, end).text);
     }
     return true;
 }
@@ -713,7 +337,7 @@ bool tp_json_ints(const struct tp_json *doc, const json_t *v, const char *where,
         p = read_int(p, end, &out[i]);
         if (!p)
             return tp_fail(err, TP_INVALID_JSON, "%s: byte %td: %s is not an integer of 64 bits",
-                           where, number - doc->text, found(number, end).text);
+                           where, number - doc->text, tp_json_scan_found(number, end).text);
     }
     *n = (int)span->n_numbers;
     return true;

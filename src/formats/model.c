@@ -27,6 +27,7 @@ struct tp_limits tp_limits_default(void)
         .max_batch = 64,
         .max_layers = 4096,
         .max_workspace_bytes = (size_t)1 << 30,
+        .max_operations = (int64_t)1 << 41,      /* 64 images through VGG-16: some 10 s on 2 cores */
         .max_output_bytes = (size_t)256 << 20,
     };
 }
@@ -136,6 +137,7 @@ static void split_path(const char *path, char folder[PATH_BYTES], char file[PATH
     if (!strcmp(file, "pipeline.json") && slash) {
         const char *parent = strrchr(folder, '/');
         base = parent ? parent + 1 : folder;
+        if (!base[strspn(base, ".")]) base = file;               /* ".", ".." and "/" name nothing */
     }
     snprintf(name, PATH_BYTES, "%s", base);
     char *dot = strrchr(name, '.');
@@ -151,7 +153,9 @@ static bool open_path(struct tp_model **out, const char *path, const struct tp_l
         return tp_fail(err, TP_INVALID_ARGUMENT, "the model's path is too long");
     char whole[PATH_BYTES];
     bool is_dir = !stat(path, &st) && S_ISDIR(st.st_mode);
-    snprintf(whole, sizeof whole, "%s%s", path, is_dir ? "/pipeline.json" : "");
+    size_t end = strlen(path);
+    while (is_dir && end > 1 && path[end - 1] == '/') end--;     /* "net/" is net */
+    snprintf(whole, sizeof whole, "%.*s%s", (int)end, path, is_dir ? "/pipeline.json" : "");
     split_path(whole, folder, file, name);
     if (!strcmp(file, "pipeline.json")) snprintf(preprocess, sizeof preprocess, "preprocess.json");
     else snprintf(preprocess, sizeof preprocess, "%s.preprocess.json", name);
@@ -240,7 +244,8 @@ static bool is_model(int dir, const char *file, struct tp_model_entry *e)
 static int by_name(const void *a, const void *b)
 {
     const struct tp_model_entry *x = a, *y = b;
-    return strcmp(x->name, y->name);
+    int order = strcmp(x->name, y->name);
+    return order ? order : strcmp(x->path, y->path);   /* NAME.json before NAME/pipeline.json */
 }
 
 bool tp_model_list(struct tp_model_entry **entries, int *n_entries, const char *folder,

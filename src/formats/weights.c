@@ -36,11 +36,12 @@ static int find(struct tp_weights *w, const char *file, struct tp_err *err)
         return -1;
     }
     if (!tp_file_map(&w->open[i].file, w->dir_fd, file, err)) return -1;
-    w->n_open++;                                   /* from here on fini() unmaps it */
     if (tp_safetensors_parse(&w->open[i].tensors, w->open[i].file.bytes, w->open[i].file.n_bytes,
-                             &w->arena, err))
+                             &w->arena, err)) {
+        w->n_open++;                               /* from here on fini() unmaps it */
         return i;
-    w->open[i].tensors = NULL;
+    }
+    tp_file_unmap(&w->open[i].file);
     tp_fail_in(err, "%s", file);
     return -1;
 }

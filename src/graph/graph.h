@@ -35,7 +35,7 @@ int tp_graph_find(const struct tp_graph *g, const char *name);
  * for `k`. The graph is read-only from here on. */
 bool tp_graph_finish(struct tp_graph *g, const struct tp_kernels *k, struct tp_err *err) TP_MUST_USE;
 
-/* Error: no such layer; the message lists the names there are (the nearest ones when many). */
+/* Error: no such layer; the message lists the names there are (the first ones when many). */
 bool tp_graph_fail_layer(const struct tp_graph *g, const char *name, struct tp_err *err);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_BYTES (SIZE_MAX / 4)    /* of a workspace: offsets, once rounded up, stay countable */
+
 static int by_size(const void *a, const void *b)
 {
     const struct tp_block *x = *(struct tp_block *const *)a, *y = *(struct tp_block *const *)b;
@@ -16,7 +18,8 @@ static bool meet(const struct tp_block *a, const struct tp_block *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* The lowest offset at which `b` overlaps none of placed[], which is in order of offset. */
+/* The lowest offset at which `b` overlaps none of placed[], which is in order of offset. False when
+ * that is beyond MOST_BYTES. */
 static bool lowest_gap(struct tp_block *b, struct tp_block *const *placed, int n_placed)
 {
     size_t at = 0;
@@ -28,7 +31,7 @@ static bool lowest_gap(struct tp_block *b, struct tp_block *const *placed, int n
         if (behind > at) at = (behind + TP_BLOCK_ALIGN - 1) / TP_BLOCK_ALIGN * TP_BLOCK_ALIGN;
     }
     b->offset = at;
-    return b->n_bytes <= SIZE_MAX / 4 - at;
+    return at <= MOST_BYTES && b->n_bytes <= MOST_BYTES - at;
 }
 
 bool tp_memory_place(struct tp_block *blocks, int n_blocks, size_t *total, struct tp_arena *arena,

@@ -10,7 +10,7 @@
 
 struct lives {                       /* by value */
     int *root;                       /* the value whose bytes it shares */
-    int *made, *read;                /* of roots: the step that makes it, the last that reads it */
+    int *read;                       /* of roots: the last step that reads it */
 };
 
 static int root_of(const struct tp_rewrite *rw, int value)
@@ -24,14 +24,13 @@ static bool find_lives(struct lives *l, const struct tp_plan *plan, const struct
 {
     size_t n = (size_t)rw->n_nodes;
     l->root = tp_arena_zalloc(arena, n, sizeof *l->root);
-    l->made = tp_arena_zalloc(arena, n, sizeof *l->made);
     l->read = tp_arena_zalloc(arena, n, sizeof *l->read);
-    if (!l->root || !l->made || !l->read) return false;
+    if (!l->root || !l->read) return false;
     for (int i = 0; i < rw->n_nodes; i++) l->root[i] = rw->alive[i] ? root_of(rw, i) : i;
     for (int s = 0; s < plan->n_steps; s++) {
         int value = plan->steps[s].value;
         const struct tp_node *nd = plan->steps[s].step.node;
-        l->made[value] = l->read[value] = s;
+        l->read[value] = s;
         for (int j = 0; j < nd->n_inputs; j++) l->read[l->root[nd->inputs[j]]] = s;
     }
     for (int i = 0; i < plan->n_outputs; i++)         /* copied at the end, if not written in place */
@@ -70,7 +69,8 @@ static bool in_place(const struct tp_plan *plan, const struct lives *l, int s)
            l->read[from] == s && tp_shape_elements(&st->in[0]) == tp_shape_elements(&st->out);
 }
 
-/* One block per workspace root and one per step's scratch; block_of[value] is -1 elsewhere. */
+/* One block per workspace root (block_of[value]) and one per step's scratch (scratch_of[step], -1 for
+ * a step that needs none). A value written over another shares its block. Returns how many. */
 static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *blocks, int *block_of,
                        int *scratch_of)
 {

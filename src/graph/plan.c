@@ -88,11 +88,56 @@ static bool gather(struct tp_rewrite *rw, const struct tp_graph *g, const struct
     return true;
 }
 
-static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw, struct tp_err *err)
+/* Sums and products of what is not negative; INT64_MAX stands for more than can be counted. */
+static int64_t plus(int64_t a, int64_t b)
+{
+    int64_t n;
+    return __builtin_add_overflow(a, b, &n) ? INT64_MAX : n;
+}
+
+static int64_t times(int64_t a, int64_t b)
+{
+    int64_t n;
+    return __builtin_mul_overflow(a, b, &n) ? INT64_MAX : n;
+}
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* What a step costs, near enough to tell what is too much: no pipeline may keep a thread for hours. */
+static int64_t step_operations(const struct tp_step *st)
+{
+    const struct tp_node *nd = st->node;
+    const int *window = nd->attr.pool.window.kernel;
+    int64_t elements = tp_shape_elements(&st->out);
+    if (nd->op->macs)
+        return plus(times(nd->op->macs(nd, st->in, &st->out), st->out.dim[0]), elements);
+    if (nd->op == &tp_op_pool)               /* taps beside the map are not read */
+        return times(times(elements, least(window[0], st->in->dim[1])),
+                     least(window[1], st->in->dim[2]));
+    for (int i = 0; i < nd->n_inputs; i++) elements = plus(elements, tp_shape_elements(&st->in[i]));
+    return elements;
+}
+
+static bool count_operations(int64_t *sum, const struct tp_step *st, const struct tp_limits *limits,
+                             struct tp_err *err)
+{
+    int64_t n = step_operations(st);
+    if (n <= limits->max_operations - *sum) {
+        *sum += n;
+        return true;
+    }
+    return tp_fail(err, TP_TOO_LARGE, "%s: up to here %.3g operations are needed; the limit is %.3g "
+                   "(--max-operations)", st->node->name, (double)*sum + (double)n,
+                   (double)limits->max_operations);
+}
+
+static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw,
+                       const struct tp_limits *limits, struct tp_err *err)
 {
     plan->steps = tp_arena_zalloc(&plan->arena, (size_t)rw->n_nodes, sizeof *plan->steps);
     plan->values = tp_arena_zalloc(&plan->arena, (size_t)rw->n_nodes, sizeof *plan->values);
     if (!plan->steps || !plan->values) return tp_arena_fail(&plan->arena, err);
+    int64_t operations = 0;
     for (int i = 1; i < rw->n_nodes; i++) {
         const struct tp_node *nd = &rw->nodes[i];
         if (!rw->alive[i] || nd->op->is_view || nd->op == &tp_op_constant) continue;
@@ -104,10 +149,11 @@ static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw, struct
         p->step = (struct tp_step){
             .node = nd, .k = plan->kernels, .in = in, .out = rw->shapes[i],
         };
+        if (!count_operations(&operations, &p->step, limits, err)) return false;
         if (nd->op->plan && !nd->op->plan(&p->step, &plan->arena, err)) return false;
-        if (nd->op->macs) plan->macs += nd->op->macs(nd, in, &rw->shapes[i]);
+        if (nd->op->macs) plan->macs = plus(plan->macs, nd->op->macs(nd, in, &rw->shapes[i]));
     }
-    plan->macs *= rw->shapes[0].dim[0];
+    plan->macs = times(plan->macs, rw->shapes[0].dim[0]);
     return true;
 }
 
@@ -127,13 +173,20 @@ static bool make_outputs(struct tp_plan *plan, const struct tp_rewrite *rw, cons
                                 : g->nodes[g->outputs[0]].name;
         if (!o->name) return tp_arena_fail(&plan->arena, err);
         size_t bytes = (size_t)tp_shape_elements(&o->shape) * sizeof(float);
-        plan->output_bytes += bytes;
-        if (bytes > limits->max_output_bytes || plan->output_bytes > limits->max_output_bytes)
+        if (bytes > limits->max_output_bytes - plan->output_bytes)
             return tp_fail(err, TP_TOO_LARGE, "%s: the answer %s takes more than the limit of %zu "
                            "bytes (--max-output-bytes); ask for fewer layers, or pool them (pool=avg)",
                            o->name, TP_SHAPE(&o->shape), limits->max_output_bytes);
+        plan->output_bytes += bytes;
     }
     return true;
+}
+
+/* The limit, but never so many elements that their bytes are more than can be counted. */
+static int64_t most_elements(const struct tp_limits *limits)
+{
+    const int64_t countable = (int64_t)(SIZE_MAX / 4 / sizeof(float));
+    return limits->max_elements < countable ? limits->max_elements : countable;
 }
 
 /* Everything but the allocation of *plan itself. */
@@ -144,15 +197,16 @@ static bool build(struct tp_plan *plan, const struct tp_graph *g, const struct t
     if (!gather(&rw, g, taps, n_taps, err)) return false;
     rw.shapes[0] = plan->input;
     if (!tp_rewrite_prune(&rw, err) ||
-        !tp_rewrite_shapes(&rw, limits->max_elements, err) ||
+        !tp_rewrite_shapes(&rw, most_elements(limits), err) ||
         !tp_rewrite_fold(&rw, err) ||
-        !make_steps(plan, &rw, err) ||
+        !make_steps(plan, &rw, limits, err) ||
         !make_outputs(plan, &rw, g, taps, limits, err) ||
         !tp_place_values(plan, &rw, max_inputs(&rw), err))
         return false;
     if (plan->workspace_bytes > limits->max_workspace_bytes)
         return tp_fail(err, TP_TOO_LARGE, "%s: an input of %s needs a workspace of %zu MiB; the limit "
-                       "is %zu MiB", g->name, TP_SHAPE(&plan->input), plan->workspace_bytes >> 20,
+                       "is %zu MiB", g->name, TP_SHAPE(&plan->input),
+                       (plan->workspace_bytes + (1 << 20) - 1) >> 20,
                        limits->max_workspace_bytes >> 20);
     return true;
 }
@@ -161,7 +215,7 @@ static bool check_input(const struct tp_graph *g, const struct tp_shape *input,
                         const struct tp_limits *limits, struct tp_err *err)
 {
     const struct tp_shape *wanted = &g->shapes[0];
-    if (!tp_shape_check(input, limits->max_elements, "input", err)) return false;
+    if (!tp_shape_check(input, most_elements(limits), "input", err)) return false;
     if (!tp_shape_fits(input, wanted))
         return tp_fail(err, TP_INVALID_SHAPE, "input: shape %s does not fit model '%s', which takes "
                        "%s", TP_SHAPE(input), g->name, TP_SHAPE(wanted));

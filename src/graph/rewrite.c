@@ -142,13 +142,16 @@ static bool fold_padding(struct tp_rewrite *rw, int i, const int *uses)
     const struct tp_node *pad = &rw->nodes[p];
     if (pad->op != &tp_op_pad || pad->attr.pad.value != 0 || uses[p] != 1 ||
         w->padding == TP_PADDING_SAME) return true;
+    int pads[4];
+    for (int e = 0; e < 4; e++)
+        if (__builtin_add_overflow(w->padding == TP_PADDING_EXPLICIT ? w->pads[e] : 0,
+                                   pad->attr.pad.edge[e], &pads[e])) return true;
     int *inputs = tp_arena_alloc(rw->arena, (size_t)conv->n_inputs * sizeof *inputs);
     if (!inputs) return false;
     memcpy(inputs, conv->inputs, (size_t)conv->n_inputs * sizeof *inputs);
     inputs[0] = pad->inputs[0];
     conv->inputs = inputs;
-    for (int e = 0; e < 4; e++)
-        w->pads[e] = pad->attr.pad.edge[e] + (w->padding == TP_PADDING_EXPLICIT ? w->pads[e] : 0);
+    memcpy(w->pads, pads, sizeof pads);
     w->padding = TP_PADDING_EXPLICIT;
     rw->alive[p] = false;
     return true;

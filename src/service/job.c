@@ -287,10 +287,23 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     return ok;
 }
 
+/* A body whose first key is "tensor". One that may hold an image is not tiny: a few KiB of PNG can be
+ * millions of pixels. (An "image" behind a tensor is refused undecoded.) */
+static bool begins_with_tensor(const struct tp_buf *body)
+{
+    static const char head[] = "{\"tensor\"";
+    size_t n = 0;
+    for (size_t i = 0; i < body->n_bytes && n < sizeof head - 1; i++) {
+        if (body->data[i] == head[n]) n++;
+        else if (!strchr(" \t\r\n", body->data[i]) || !body->data[i] || n > 1) return false;
+    }
+    return n == sizeof head - 1;
+}
+
 bool tp_job_is_tiny(const struct tp_job *job)
 {
-    if (job->kind != TP_JOB_FEATURES || job->body.n_bytes > TINY_BODY_BYTES || !job->body.n_bytes ||
-        job->body.data[0] != '{') return false;
+    if (job->kind != TP_JOB_FEATURES || job->body.n_bytes > TINY_BODY_BYTES ||
+        !begins_with_tensor(&job->body)) return false;
     int64_t macs = tp_model_macs(job->served->model);
     return macs >= 0 && macs <= TINY_MACS;
 }

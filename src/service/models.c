@@ -1,6 +1,8 @@
 /* models.c - the models that this process serves. */
 #include "service/models.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,19 +25,20 @@ static bool is_served(const struct tp_models *models, const char *name)
     return false;
 }
 
-/* A model that does not load is the operator's to mend; the others are served meanwhile. */
-static void add(struct tp_models *models, const char *name, const char *folder,
+/* `what` is a file's path or a built-in's name. A model that does not load is the operator's to mend;
+ * the others are served meanwhile. */
+static void add(struct tp_models *models, const char *name, const char *what,
                 const struct tp_limits *limits)
 {
     struct tp_err err = { 0 };
     struct tp_model *model;
-    if (!tp_model_open(&model, name, folder, limits, &err)) {
+    if (!tp_model_open(&model, what, NULL, limits, &err)) {
         tp_log(TP_LOG_ERROR, "model %s is not served: %s", name, err.message);
         return;
     }
     if (is_served(models, tp_model_name(model))) {
-        tp_log(TP_LOG_ERROR, "model %s is not served: its file says \"name\": \"%s\", which is taken",
-               name, tp_model_name(model));
+        tp_log(TP_LOG_ERROR, "model %s is not served: there is another of its name \"%s\" (%s)", name,
+               tp_model_name(model), what);
         tp_model_free(model);
         return;
     }
@@ -58,14 +61,17 @@ bool tp_models_load(struct tp_models *models, const char *folder, const struct t
         return tp_fail(err, TP_NO_MEMORY, "out of memory");
     }
     for (int i = 0; i < n_entries; i++) {
+        char path[PATH_MAX + sizeof entries[i].path];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i].path);
         if (entries[i].readable)
-            add(models, entries[i].name, folder, limits);
+            add(models, entries[i].name, path, limits);
         else
             tp_log(TP_LOG_WARN, "model %s is not served: %s is of a kind that this version does not "
                    "read", entries[i].name, entries[i].path);
     }
     for (int i = 0; i < n_builtins; i++)
-        if (!is_served(models, tp_builtin_name(i))) add(models, tp_builtin_name(i), NULL, limits);
+        if (!is_served(models, tp_builtin_name(i)))
+            add(models, tp_builtin_name(i), tp_builtin_name(i), limits);
     free(entries);
     qsort(models->served, (size_t)models->n_served, sizeof *models->served, by_name);
     return true;

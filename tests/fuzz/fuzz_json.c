@@ -1,6 +1,6 @@
 /* fuzz_json.c - libFuzzer entry: any text as a JSON document, every span converted.
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Isrc -D_GNU_SOURCE
- * tests/fuzz/fuzz_json.c src/formats/json.c src/formats/floats.c src/base/*.c -ljansson -lm */
+ *     tests/fuzz/fuzz_json.c src/formats/json*.c src/formats/floats.c src/base/*.c -ljansson -lm */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,156 @@
+/* test_file.c - files as bytes in memory. */
+#include "temp_dir.h"
+
+#include <sys/wait.h>
+
+#include "formats/file.h"
+
+static void a_file_is_mapped_whole(void **state)
+{
+    (void)state;
+    static const char bytes[] = "some\0bytes";
+    struct tp_file f;
+    struct tp_err err = { 0 };
+    temp_write("a", bytes, sizeof bytes);
+    assert_true(tp_file_map(&f, AT_FDCWD, TEMP("a"), &err));
+    assert_int_equal(f.n_bytes, sizeof bytes);
+    assert_memory_equal(f.bytes, bytes, sizeof bytes);
+    tp_file_unmap(&f);
+    assert_null(f.bytes);
+    tp_file_unmap(&f);               /* once more is fine */
+}
+
+static void an_empty_file_has_no_bytes(void **state)
+{
+    (void)state;
+    struct tp_file f;
+    struct tp_err err = { 0 };
+    temp_text("empty", "");
+    assert_true(tp_file_map(&f, AT_FDCWD, TEMP("empty"), &err));
+    assert_null(f.bytes);
+    assert_int_equal(f.n_bytes, 0);
+    tp_file_unmap(&f);
+}
+
+static void a_name_is_looked_up_in_the_given_folder(void **state)
+{
+    (void)state;
+    struct tp_file f;
+    struct tp_err err = { 0 };
+    int dir = open(temp_dir, O_RDONLY | O_DIRECTORY);
+    temp_text("a", "xyz");
+    assert_true(tp_file_map(&f, dir, "a", &err));
+    assert_int_equal(f.n_bytes, 3);
+    tp_file_unmap(&f);
+    assert_false(tp_file_map(&f, dir, "b", &err));
+    assert_int_equal(err.code, TP_NOT_FOUND);
+    assert_string_equal(err.message, "b: No such file or directory");
+    close(dir);
+}
+
+static void what_is_no_regular_file_is_refused_without_waiting(void **state)
+{
+    (void)state;
+    struct tp_file f;
+    struct tp_err err = { 0 };
+    temp_folder("folder");
+    temp_text("a", "xyz");
+    assert_int_equal(mkfifo(TEMP("pipe"), 0600), 0);
+    assert_false(tp_file_map(&f, AT_FDCWD, TEMP("folder"), &err));
+    assert_int_equal(err.code, TP_IO);
+    assert_non_null(strstr(err.message, "is not a regular file"));
+    err = (struct tp_err){ 0 };
+    assert_false(tp_file_map(&f, AT_FDCWD, TEMP("pipe"), &err));     /* nobody writes to it */
+    assert_int_equal(err.code, TP_IO);
+    err = (struct tp_err){ 0 };
+    assert_false(tp_file_map(&f, AT_FDCWD, TEMP("a/b"), &err));      /* a is no folder */
+    assert_int_equal(err.code, TP_NOT_FOUND);
+}
+
+/* What a stream of n bytes reads as, with that limit. */
+static bool read_stream(size_t n, size_t limit, void **bytes, size_t *n_bytes, struct tp_err *err)
+{
+    char *data = malloc(n + 1);
+    assert_non_null(data);
+    for (size_t i = 0; i < n; i++) data[i] = (char)(i * 7 >> 3);
+    temp_write("stream", data, n);
+    int fd = open(TEMP("stream"), O_RDONLY);
+    *err = (struct tp_err){ 0 };
+    bool ok = tp_file_read_fd(fd, "stream", limit, bytes, n_bytes, err);
+    close(fd);
+    if (ok) assert_memory_equal(*bytes, data, n);
+    free(data);
+    return ok;
+}
+
+static void a_stream_is_read_to_its_end_within_the_limit(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 0, 1, 65535, 65536, 65537, 200000 };
+    struct tp_err err;
+    void *bytes;
+    size_t n_bytes;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (!read_stream(sizes[i], sizes[i], &bytes, &n_bytes, &err)) fail_msg("%s", err.message);
+        assert_int_equal(n_bytes, sizes[i]);
+        free(bytes);
+        if (!sizes[i]) continue;
+        assert_false(read_stream(sizes[i], sizes[i] - 1, &bytes, &n_bytes, &err));
+        assert_int_equal(err.code, TP_TOO_LARGE);
+        assert_non_null(strstr(err.message, "stream: exceeds the limit of"));
+    }
+}
+
+static void a_stream_that_comes_in_pieces_is_put_together(void **state)
+{
+    (void)state;
+    struct tp_err err = { 0 };
+    void *bytes;
+    size_t n_bytes;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (!child) {
+        close(ends[0]);
+        for (int i = 0; i < 5; i++)
+            if (write(ends[1], "piece", 5) != 5 || usleep(1000)) _exit(1);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_true(tp_file_read_fd(ends[0], "pipe", 100, &bytes, &n_bytes, &err));
+    assert_int_equal(n_bytes, 25);
+    assert_memory_equal(bytes, "piecepiecepiecepiecepiece", 25);
+    free(bytes);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void a_stream_that_cannot_be_read_fails(void **state)
+{
+    (void)state;
+    struct tp_err err = { 0 };
+    void *bytes;
+    size_t n_bytes;
+    assert_false(tp_file_read_fd(-1, "nothing", 100, &bytes, &n_bytes, &err));
+    assert_int_equal(err.code, TP_IO);
+    err = (struct tp_err){ 0 };
+    int dir = open(temp_dir, O_RDONLY);
+    assert_false(tp_file_read_fd(dir, "folder", 100, &bytes, &n_bytes, &err));
+    assert_int_equal(err.code, TP_IO);
+    assert_string_equal(err.message, "folder: Is a directory");
+    close(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEMP_TEST(a_file_is_mapped_whole),
+        TEMP_TEST(an_empty_file_has_no_bytes),
+        TEMP_TEST(a_name_is_looked_up_in_the_given_folder),
+        TEMP_TEST(what_is_no_regular_file_is_refused_without_waiting),
+        TEMP_TEST(a_stream_is_read_to_its_end_within_the_limit),
+        TEMP_TEST(a_stream_that_comes_in_pieces_is_put_together),
+        TEMP_TEST(a_stream_that_cannot_be_read_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
