@@ -37,8 +37,8 @@ static inline struct tp_graph *network(int64_t height, int64_t width, int64_t ch
     return g;
 }
 
-/* Adds a node under the name "l<index>" unless it has one; -1 when its inputs do not fit. */
-static inline int try_put(struct tp_graph *g, struct tp_node nd, int n_inputs, const int *inputs)
+/* Adds a node, under the name "l<index>" unless it has one. */
+static inline int put(struct tp_graph *g, struct tp_node nd, int n_inputs, const int *inputs)
 {
     char name[16];
     struct tp_err err = { 0 };
@@ -48,13 +48,7 @@ static inline int try_put(struct tp_graph *g, struct tp_node nd, int n_inputs, c
     nd.type = nd.op->name;
     nd.n_inputs = n_inputs;
     nd.inputs = inputs;
-    return tp_graph_add(g, &nd, &index, &err) ? index : -1;
-}
-
-static inline int put(struct tp_graph *g, struct tp_node nd, int n_inputs, const int *inputs)
-{
-    int index = try_put(g, nd, n_inputs, inputs);
-    if (index < 0) fail_msg("node %d (%s) was refused", g->n_nodes, nd.op->name);
+    if (!tp_graph_add(g, &nd, &index, &err)) fail_msg("%s", err.message);
     return index;
 }
 

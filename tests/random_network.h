@@ -70,6 +70,7 @@ static inline bool think_conv(struct idea *i)
         w.padding = TP_PADDING_SAME;
     }
     i->nd.attr.conv.window = w;
+    i->nd.n_inputs = 1;
     if (roll(i->state, 3) == 0) i->nd.shift = NULL;
     if (roll(i->state, 3) == 0) i->nd.act = random_act(i->state);
     return true;

@@ -30,7 +30,7 @@
 /* What Jansson may take. Measured: pipelines and safetensors headers, written without blanks, need
  * 9 to 15 bytes for a byte of text; {},{},... 77, [],[],... 45, 1,1,... 20. */
 enum {
-    HEAP_FLOOR_BYTES = 64 << 10,
+    HEAP_FLOOR_BYTES = 8 << 20,
     HEAP_FACTOR = 10,
     HEAP_FACTOR_FIRST = 16,
     FIRST_BYTES = 1 << 20

@@ -28,7 +28,7 @@ struct tp_json {
  * "pipeline"). Positions in messages are bytes of `text`, counted from 0. Fails on trailing bytes,
  * duplicate keys, nesting deeper than 64 (arrays of numbers: TP_MAX_RANK + 1), and when Jansson
  * would need more than 16 bytes of heap for a byte of the first MiB of text, 10 for one behind it
- * (but 64 KiB are always granted). */
+ * (but 8 MiB are always granted). */
 bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct tp_arena *arena,
                    const char *what, struct tp_err *err) TP_MUST_USE;
 void tp_json_fini(struct tp_json *doc);

@@ -247,6 +247,7 @@ static void check_run(const struct tp_graph *g, int height, int width)
     const char *layer = g->nodes[g->outputs[0]].name;
     const struct tp_tap tap = { .layer = layer };
     limits.max_workspace_bytes = limits.max_output_bytes = (size_t)1 << 28;
+    limits.max_operations = (int64_t)1 << 40;
     if (!tp_plan_make(&plan, g, &in, &tap, 1, &limits, &err)) fail_msg("%s", err.message);
     float *image = guarded_random((int64_t)height * width, 5);
     double *want = values(g, layer, height, width, image, &shape);

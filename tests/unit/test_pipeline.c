@@ -14,6 +14,7 @@
 static const struct tp_limits limits = {
     .max_body_bytes = 8 << 20, .max_elements = 1 << 28, .max_layers = 4096,
     .max_workspace_bytes = 64 << 20, .max_output_bytes = 64 << 20,
+    .max_operations = (int64_t)1 << 40,
 };
 
 static void append_file(struct tp_buf *b, const char *folder, const char *name, const char *suffix)
