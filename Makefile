@@ -45,7 +45,8 @@ APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
 UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/cli/flags.c src/cli/inputs.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+# Asked once, and not before something is compiled: `make serve` may have to install them first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 LIB_LIBS   = $(shell pkg-config --libs jansson libjpeg spng libwebp) -lm
 APP_LIBS   = $(shell pkg-config --libs libmicrohttpd) -lpthread
 
@@ -82,9 +83,13 @@ $(ISA:%=$(BUILD)/obj/kernels/table.%.o): $(BUILD)/obj/kernels/table.%.o: src/ker
 
 # Unit tests: one program per tests/unit/test_<file>.c, all with the reference operators beside them,
 # and with what of the application can be tested without a server.
-$(BUILD)/tests/%: tests/unit/%.c tests/ref.c tests/check.c $(UNIT_OBJ) $(BUILD)/libtidepool.a
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/obj/tests/ref.o $(BUILD)/obj/tests/check.o $(UNIT_OBJ) $(BUILD)/libtidepool.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -MF $@.d -Itests $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) -lcmocka $(LIB_LIBS)
+
+$(BUILD)/obj/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -c -o $@ $<
 
 unit: $(UNIT)
 
@@ -112,9 +117,8 @@ install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tidepool' \
 	  'Description: Pooled feature maps of convolutional networks' 'Version: $(VERSION)' \
-	  'Requires.private: jansson libjpeg spng libwebp' \
-	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' \
-	  'Libs.private: -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
+	  'Requires: jansson libjpeg spng libwebp' \
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
 
 .PHONY: all unit asan deps serve test clean install
 .SECONDARY:

@@ -122,7 +122,8 @@ static inline bool think_pool(struct idea *i)
     return true;
 }
 
-/* Makes the other inputs alike to the first, where there are such. */
+/* Makes the other inputs alike to the first, where there are such; some broadcast. Ranks agree, or
+ * the batch of one would meet another's rows or columns. */
 static inline void find_partners(struct idea *i, int n_inputs)
 {
     i->nd.n_inputs = n_inputs;
@@ -134,7 +135,9 @@ static inline void find_partners(struct idea *i, int n_inputs)
             i->inputs[k] = other;
             break;
         }
-        if (roll(i->state, 6) == 0) i->inputs[k] = roll(i->state, i->g->n_nodes);
+        int any = roll(i->state, i->g->n_nodes), rank = i->g->shapes[any].rank;
+        if (roll(i->state, 3) == 0 && (rank == 1 || rank == first_shape(i)->rank))
+            i->inputs[k] = any;
     }
     if (roll(i->state, 2)) return;
     int first = i->inputs[0];

@@ -25,7 +25,7 @@ static char *reserve(struct tp_buf *b, size_t n, size_t spare)
         return NULL;
     }
     need += spare;
-    if (need <= b->capacity) return b->data + b->n_bytes;
+    if (b->data && need <= b->capacity) return b->data + b->n_bytes;
     size_t capacity = b->capacity > SIZE_MAX / 2 ? need : 2 * b->capacity;
     if (capacity < FIRST_BYTES) capacity = FIRST_BYTES;
     if (capacity < need) capacity = need;

@@ -97,8 +97,8 @@ static void count_text(char *to, size_t room, int64_t n)
 static void write_row(struct tp_buf *b, const int width[4], const char *name, const char *type,
                       const char *shape, const char *parameters, const char *macs)
 {
-    tp_buf_printf(b, "%-*s  %-*s  %-*s  %*s  %s%s\n", width[0], name, width[1], type, width[2], shape,
-                  width[3], parameters, strlen(macs) < 14 ? "              " + strlen(macs) : "", macs);
+    tp_buf_printf(b, "%-*s  %-*s  %-*s  %*s  %14s\n", width[0], name, width[1], type, width[2], shape,
+                  width[3], parameters, macs);
 }
 
 void tp_describe_table(struct tp_buf *b, const struct tp_model *m)

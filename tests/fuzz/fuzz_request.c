@@ -1,0 +1,86 @@
+/* fuzz_request.c - libFuzzer entry over request bodies. The first byte chooses the Content-Type and
+ * whether a pipeline is expected; the rest is the body. Build (clang):
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc \
+ *         tests/fuzz/fuzz_request.c <libtidepool's sources> -ljansson -ljpeg -lspng -lwebp -lm
+ *   ./a.out -max_len=8192 corpus */
+#include "formats/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
+
+static volatile unsigned sink;       /* so that reading is not optimised away */
+
+static void touch(const void *bytes, size_t n_bytes)
+{
+    const uint8_t *p = bytes;
+    unsigned sum = 0;
+    for (size_t i = 0; i < n_bytes; i++) sum += p[i];
+    sink = sum;
+}
+
+static void touch_source(const struct tp_source *s, const struct tp_limits *limits)
+{
+    const struct tp_image *im = &s->image;
+    int64_t n;
+    switch (s->kind) {
+    case TP_SOURCE_FILE:
+        if (!s->n_bytes) abort();
+        touch(s->bytes, s->n_bytes);
+        return;
+    case TP_SOURCE_PIXELS:
+        if (im->width < 1 || im->height < 1 || (im->channels != 1 && im->channels != 3)) abort();
+        if ((int64_t)im->width * im->height > limits->max_pixels) abort();
+        touch(im->pixels, (size_t)im->width * (size_t)im->height * (size_t)im->channels);
+        return;
+    case TP_SOURCE_TENSOR:
+        n = tp_shape_elements(&s->tensor.shape);
+        if (n < 0 || n > limits->max_elements || s->tensor.shape.rank > TP_MAX_RANK) abort();
+        touch(s->tensor.data, (size_t)n * sizeof(float));
+        return;
+    }
+    abort();
+}
+
+static void touch_outputs(const struct tp_request *rq)
+{
+    for (int i = 0; i < rq->n_outputs; i++) {
+        const struct tp_options *o = &rq->outputs[i];
+        const char *const words[] = { rq->names[i], o->pool, o->window, o->stride, o->padding, o->ceil,
+                                      o->grid, o->pyramid, o->rois, o->p, o->normalize, o->argmax,
+                                      o->concat, o->dtype };
+        if (!rq->names[i] || o->layers || o->layout || o->nested || o->digits || o->format) abort();
+        for (size_t j = 0; j < sizeof words / sizeof *words; j++)
+            if (words[j]) touch(words[j], strlen(words[j]));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
+{
+    static const struct tp_limits limits = {
+        .max_body_bytes = 1 << 16, .max_pixels = 1 << 12, .max_elements = 1 << 12, .max_batch = 4,
+    };
+    static const char *const types[] = {
+        NULL, "application/json", "multipart/form-data; boundary=x", "image/png", "text/html",
+        "application/octet-stream", "multipart/form-data", "",
+    };
+    struct tp_err err = { 0 };
+    struct tp_arena arena;
+    struct tp_request rq;
+    if (!n_bytes) return 0;
+    bool with_pipeline = data[0] & 8;
+    tp_arena_init(&arena, 1 << 20);
+    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, with_pipeline, &limits,
+                              &arena, &err);
+    if (ok != (err.code == TP_OK) || (!ok && !err.message[0])) abort();
+    if (ok) {
+        if (rq.n_sources < 1 || rq.n_sources > limits.max_batch || with_pipeline != !!rq.pipeline) abort();
+        for (int i = 0; i < rq.n_sources; i++) touch_source(&rq.sources[i], &limits);
+        touch_outputs(&rq);
+    }
+    tp_request_fini(&rq);
+    tp_arena_fini(&arena);
+    return 0;
+}
