@@ -322,8 +322,8 @@ static inline void trial_judge(const struct trial *t, const struct tp_graph *g,
         char what[96];
         struct tp_shape want_shape, shape = tp_plan_output_shape(t->plan, i);
         double *want = judge_tap(g, &t->shape, t->input, &taps[i], &want_shape);
-        snprintf(what, sizeof what, "%s (%s, tap %d)", tp_plan_output_name(t->plan, i),
-                 tp_kernels_get()->name, i);
+        snprintf(what, sizeof what, "%s: %s (%s, tap %d)", g->name,
+                 tp_plan_output_name(t->plan, i), tp_kernels_get()->name, i);
         if (!tp_shape_equal(&shape, &want_shape))
             fail_msg("%s: shape %s, expected %s", what, TP_SHAPE(&shape), TP_SHAPE(&want_shape));
         check_near(what, t->outputs[i], want, tp_shape_elements(&shape), 1e-4);

@@ -41,15 +41,17 @@ static inline struct tp_act random_act(uint32_t *state)
     return acts[roll(state, sizeof acts / sizeof *acts)];
 }
 
-static inline void random_window(struct tp_window *w, bool pads, uint32_t *state)
+static inline struct tp_window random_window(uint32_t *state)
 {
+    struct tp_window w = { .padding = (enum tp_padding)roll(state, 3) };
     for (int axis = 0; axis < 2; axis++) {
-        w->kernel[axis] = 1 + roll(state, 3);
-        w->strides[axis] = 1 + roll(state, 2);
-        w->dilations[axis] = roll(state, 4) ? 1 : 2;
+        w.kernel[axis] = 1 + roll(state, 3);
+        w.strides[axis] = 1 + roll(state, 2);
+        w.dilations[axis] = roll(state, 4) ? 1 : 2;
     }
-    w->padding = (enum tp_padding)roll(state, pads ? 3 : 2);
-    for (int e = 0; e < 4; e++) w->pads[e] = roll(state, w->kernel[e % 2]);
+    for (int e = 0; e < 4; e++) w.pads[e] = roll(state, w.kernel[e % 2]);
+    w.ceil_mode = roll(state, 2);
+    return w;
 }
 
 static inline bool think_conv(struct idea *i)
@@ -62,8 +64,7 @@ static inline bool think_conv(struct idea *i)
     /* Sums can be folded only where a map keeps its shape. */
     bool keeps = roll(i->state, 2);
     if (keeps) filters = channels;
-    struct tp_window w;
-    random_window(&w, true, i->state);
+    struct tp_window w = random_window(i->state);
     i->nd = conv_node(i->g, i->inputs[0], filters, groups, w.kernel[0], w.kernel[1]);
     if (keeps) {
         w.strides[0] = w.strides[1] = 1;
@@ -117,7 +118,7 @@ static inline bool think_pool(struct idea *i)
     i->nd.attr.pool.keep_dims = roll(i->state, 2);
     i->nd.attr.pool.bins[0] = 1 + roll(i->state, 3);
     i->nd.attr.pool.bins[1] = 1 + roll(i->state, 3);
-    random_window(&i->nd.attr.pool.window, true, i->state);
+    i->nd.attr.pool.window = random_window(i->state);
     if (i->nd.op == &tp_op_pool && roll(i->state, 3) == 0) i->nd.act = random_act(i->state);
     return true;
 }
@@ -266,6 +267,7 @@ static inline struct tp_graph *random_network(uint32_t seed, int n_layers)
         put(g, i.nd, i.nd.n_inputs, i.inputs);
     }
     if (g->n_nodes == 1) put_relu(g, 0);
+    g->name = tp_arena_printf(&g->arena, "net %u", (unsigned)seed);
     return g;
 }
 
@@ -279,7 +281,7 @@ static inline struct tp_tap random_tap(const struct tp_graph *g, uint32_t *state
     if (s->rank != 4 || roll(state, 2)) return tap;
     tap.pooling.kind = (enum tp_pool_kind)(1 + roll(state, 4));
     tap.pooling.form = roll(state, 2) ? TP_POOL_GLOBAL : TP_POOL_WINDOW;
-    random_window(&tap.pooling.window, true, state);
+    tap.pooling.window = random_window(state);
     for (int axis = 0; axis < 2; axis++) {
         tap.pooling.window.dilations[axis] = 1;
         if (tap.pooling.window.kernel[axis] > s->dim[axis + 1]) tap.pooling.kind = TP_POOL_NONE;

@@ -17,17 +17,6 @@ struct tp_model {
 /* Makes a model of a graph, which it takes over (also on failure). */
 bool tp_model_new(struct tp_model **out, struct tp_graph *graph, struct tp_err *err) TP_MUST_USE;
 
-/* One model that a folder offers. */
-struct tp_model_entry {
-    char name[256];
-    bool readable;                   /* false: a kind of file that is not read (path names it) */
-    char path[264];                  /* beneath the folder: NAME.json or NAME/pipeline.json */
-};
-
-/* Lists the models of `folder` in the order of their names; *entries is the caller's to free(). */
-bool tp_model_list(struct tp_model_entry **entries, int *n_entries, const char *folder,
-                   struct tp_err *err) TP_MUST_USE;
-
 /* Sums over the layers; macs is TP_ANY while the input's size is open. */
 int64_t tp_model_parameters(const struct tp_model *model);
 int64_t tp_model_macs(const struct tp_model *model);

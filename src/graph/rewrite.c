@@ -133,7 +133,8 @@ static bool fold_residual(struct tp_rewrite *rw, int i, const int *uses)
     return true;
 }
 
-/* Zeros around a map are what a convolution's own padding is. */
+/* Zeros around a map are what a convolution's own padding is. (Not in ceil_mode: a last window may lie
+ * beyond a map, but not beyond a map and its padding.) */
 static bool fold_padding(struct tp_rewrite *rw, int i, const int *uses)
 {
     struct tp_node *conv = &rw->nodes[i];
@@ -141,7 +142,7 @@ static bool fold_padding(struct tp_rewrite *rw, int i, const int *uses)
     int p = conv->inputs[0];
     const struct tp_node *pad = &rw->nodes[p];
     if (pad->op != &tp_op_pad || pad->attr.pad.value != 0 || uses[p] != 1 ||
-        w->padding == TP_PADDING_SAME) return true;
+        w->padding == TP_PADDING_SAME || w->ceil_mode) return true;
     int pads[4];
     for (int e = 0; e < 4; e++)
         if (__builtin_add_overflow(w->padding == TP_PADDING_EXPLICIT ? w->pads[e] : 0,

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "formats/builtin.h"
+#include "formats/folder.h"
 
 enum { LISTED_NAMES_BYTES = 300 };
 
@@ -50,10 +51,10 @@ static void add(struct tp_models *models, const char *name, const char *what,
 bool tp_models_load(struct tp_models *models, const char *folder, const struct tp_limits *limits,
                     struct tp_err *err)
 {
-    struct tp_model_entry *entries = NULL;
+    struct tp_folder_entry *entries = NULL;
     int n_entries = 0, n_builtins = 0;
     *models = (struct tp_models){ 0 };
-    if (folder && !tp_model_list(&entries, &n_entries, folder, err)) return false;
+    if (folder && !tp_folder_list(&entries, &n_entries, folder, err)) return false;
     while (tp_builtin_name(n_builtins)) n_builtins++;
     models->served = calloc((size_t)(n_entries + n_builtins), sizeof *models->served);
     if (!models->served) {

@@ -1,6 +1,8 @@
 /* test_graph.c - a network as its file describes it. */
 #include "network.h"
 
+#include "allocations.h"
+
 static void check_not_added(struct tp_graph *g, const struct tp_node *nd, enum tp_code code,
                             const char *part)
 {
@@ -206,6 +208,45 @@ static void of_very_many_layers_some_are_listed_and_the_rest_counted(void **stat
     tp_graph_free(g);
 }
 
+#ifdef COUNTS_ALLOCATIONS
+/* 2000 layers, the last reading many others. */
+static bool build(struct tp_graph **g, struct tp_err *err)
+{
+    enum { N = 2000, READ = 10 };
+    const struct tp_shape input = TP_SHAPE4(TP_ANY, 4, 4, 3);
+    int inputs[READ];
+    char name[16];
+    if (!tp_graph_new(g, "net", &input, err)) return false;
+    for (int i = 0; i < N; i++) {
+        struct tp_node nd = { .name = name, .type = "Add", .op = &tp_op_combine, .inputs = inputs };
+        snprintf(name, sizeof name, "%d", i);
+        nd.n_inputs = i + 1 < N ? 2 : READ;
+        for (int k = 0; k < nd.n_inputs; k++) inputs[k] = i;
+        if (!tp_graph_add(*g, &nd, NULL, err)) return false;
+    }
+    return tp_graph_finish(*g, tp_kernels_get(), err);
+}
+
+static void running_out_of_memory_is_an_error_and_leaks_nothing(void **state)
+{
+    (void)state;
+    bool ok = false;
+    int failures = 0;
+    for (; !ok; failures += !ok) {
+        struct tp_graph *g;
+        struct tp_err err = { 0 };
+        long live = n_live;
+        n_granted = failures;
+        ok = build(&g, &err);
+        n_granted = -1;
+        if (!ok) assert_int_equal(err.code, TP_NO_MEMORY);
+        tp_graph_free(g);
+        assert_int_equal(n_live, live);
+    }
+    assert_in_range(failures, 4, 1000);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +262,9 @@ int main(void)
         cmocka_unit_test(a_model_without_layers_is_refused),
         cmocka_unit_test(an_unknown_layer_is_answered_with_those_there_are),
         cmocka_unit_test(of_very_many_layers_some_are_listed_and_the_rest_counted),
+#ifdef COUNTS_ALLOCATIONS
+        cmocka_unit_test(running_out_of_memory_is_an_error_and_leaks_nothing),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

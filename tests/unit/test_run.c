@@ -90,7 +90,8 @@ static void a_layer_can_be_asked_for_pooled_in_many_ways_at_once(void **state)
     tp_graph_free(g);
 }
 
-/* Graphs that no one has thought of. The seed is in the message of what fails: "net <seed>". */
+/* Graphs that no one has thought of. What fails is named "net <seed>"; for more of them set
+ * NETWORK_SEED (the first) and NETWORK_COUNT. */
 static void random_networks_answer_as_the_judge_does(void **state)
 {
     (void)state;

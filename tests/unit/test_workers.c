@@ -20,6 +20,7 @@ static const int sizes[N_SIZES] = { 1, 2, 3, 8, 16 };            /* threads */
 static struct tp_limits limits;
 static struct tp_models models;
 static struct tp_buf body;           /* of every job */
+static int n_threads_at_start;       /* of this process, before any test */
 
 struct task {                        /* a job and what became of it */
     struct tp_job job;
@@ -28,9 +29,20 @@ struct task {                        /* a job and what became of it */
     int pause_us;
 };
 
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
 static int start(void **state)
 {
     (void)state;
+    n_threads_at_start = count_threads();
     struct tp_err err = { 0 };
     limits = tp_limits_default();
     tp_parallel_set_grain(1 << 12);  /* these small maps are computed by several threads */
@@ -322,16 +334,6 @@ static void freeing_finishes_what_is_queued(void **state)
     }
 }
 
-static int count_threads(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
 /* A thread that has been joined, or whose team has been told to end, may still be listed for a moment. */
 static void wait_for_threads(int n)
 {
@@ -343,11 +345,11 @@ static void threads_neither_grow_in_number_nor_stay_behind(void **state)
 {
     (void)state;
     enum { N = 12 };
-    const int before = count_threads();
+    wait_for_threads(n_threads_at_start);          /* those of earlier tests are gone */
     for (int i = 0; i < N_SIZES; i++) {
         struct tp_workers *w = started(sizes[i], N);
         const int during = count_threads();
-        assert_true(during > before);
+        assert_true(during > n_threads_at_start);
         for (int round = 0; round < 3; round++) {
             struct task tasks[N];
             for (int j = 0; j < N; j++) {
@@ -360,7 +362,7 @@ static void threads_neither_grow_in_number_nor_stay_behind(void **state)
             assert_int_equal(count_threads(), during);
         }
         tp_workers_free(w);
-        wait_for_threads(before);
+        wait_for_threads(n_threads_at_start);
     }
 }
 
