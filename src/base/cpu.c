@@ -89,22 +89,38 @@ double tp_cpu_quota(const char *cgroup_root, const char *proc_cgroup)
 }
 
 /* The kernel wants a mask at least as long as its own, whose length it does not tell. */
-static int affinity_count(void)
+int tp_cpu_allowed(int *cpus, int max)
 {
-    for (int n_cpus = 1024; n_cpus <= 1 << 20; n_cpus *= 4) {
+    int n = 0;
+    for (int n_cpus = 1024; n_cpus <= 1 << 20 && !n; n_cpus *= 4) {
         size_t n_bytes = CPU_ALLOC_SIZE(n_cpus);
         cpu_set_t *set = CPU_ALLOC(n_cpus);
-        if (!set) return 1;
-        int n = sched_getaffinity(0, n_bytes, set) ? 0 : CPU_COUNT_S(n_bytes, set);
+        if (!set) break;
+        bool known = !sched_getaffinity(0, n_bytes, set);
+        for (int i = 0; known && i < n_cpus; i++) {
+            if (!CPU_ISSET_S(i, n_bytes, set)) continue;
+            if (n < max) cpus[n] = i;
+            n++;
+        }
         CPU_FREE(set);
-        if (n > 0) return n;
     }
-    return 1;
+    return n ? n : 1;
+}
+
+void tp_cpu_pin(int cpu)
+{
+    size_t n_bytes = CPU_ALLOC_SIZE(cpu + 1);
+    cpu_set_t *set = CPU_ALLOC(cpu + 1);
+    if (!set) return;
+    CPU_ZERO_S(n_bytes, set);
+    CPU_SET_S(cpu, n_bytes, set);
+    sched_setaffinity(0, n_bytes, set);
+    CPU_FREE(set);
 }
 
 int tp_cpu_count(void)
 {
-    int n = affinity_count();
+    int n = tp_cpu_allowed(NULL, 0);
     double quota = tp_cpu_quota("/sys/fs/cgroup", "/proc/self/cgroup");
     if (quota > 0 && quota < n) n = (int)quota;
     return n < 1 ? 1 : n;

@@ -127,7 +127,7 @@ static bool run(struct run *r, const char *model, char **words, int n_words, str
         !tp_inputs_gather(&r->inputs, words, n_words, err) ||
         !open_out(r, err))
         return false;
-    tp_parallel_warm(r->threads);
+    tp_parallel_warm(r->threads, NULL);
     return run_all(r, err);
 }
 

@@ -1,6 +1,8 @@
 /* parallel.c - the one parallel loop. */
 #include "ops/parallel.h"
 
+#include "base/cpu.h"
+
 /* Starting and joining two threads takes 3 us while they spin, 20 us when they sleep. A thread that
  * is to pay for itself needs some 20 us of work. Callers give multiply-adds, or for loops that only
  * move data the floats moved times four. */
@@ -27,12 +29,9 @@ void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, co
         if (t < shares) fn(ctx, n * t / shares, n * (t + 1) / shares);
 }
 
-void tp_parallel_warm(int n_threads)
+void tp_parallel_warm(int n_threads, const int *cpus)
 {
-    volatile int sink = 0;
-#pragma omp parallel num_threads(n_threads)
-    {
-#pragma omp atomic
-        sink += 1;
-    }
+#pragma omp parallel for num_threads(n_threads) schedule(static, 1)
+    for (int t = 0; t < n_threads; t++)
+        if (cpus) tp_cpu_pin(cpus[t]);
 }

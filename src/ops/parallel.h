@@ -18,7 +18,9 @@ void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, co
 /* How much work a thread must have to be worth waking. For tests (1: always all threads) and tuning. */
 void tp_parallel_set_grain(int64_t work_per_thread);
 
-/* Starts the calling thread's team of n_threads now, so that no request pays for it (or dies of it). */
-void tp_parallel_warm(int n_threads);
+/* Starts the calling thread's team of n_threads now, so that no request pays for it (or dies of it).
+ * Member i (0: the caller) is bound to processor cpus[i]; NULL: none is. Unbound, a member that wakes
+ * may share the caller's processor until the kernel moves it, 16 ms later. */
+void tp_parallel_warm(int n_threads, const int *cpus);
 
 #endif

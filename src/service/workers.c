@@ -5,15 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "ops/parallel.h"
 
-enum { MAX_WORKERS = 16 };
+enum { MAX_WORKERS = 16, MAX_BOUND_CPUS = 1024 };
 
 struct worker {
     struct tp_workers *all;
     pthread_t thread;
     pthread_cond_t wake;
     int team;                        /* threads it can use, its own included */
+    int *cpus;                       /* [team], where they run; NULL: where the kernel puts them */
     struct tp_job *job;              /* what it works on; NULL: idle */
     struct tp_seat seat;
 };
@@ -68,7 +70,7 @@ static void *work(void *arg)
 {
     struct worker *k = arg;
     struct tp_workers *w = k->all;
-    tp_parallel_warm(k->team);
+    tp_parallel_warm(k->team, k->cpus);
     pthread_mutex_lock(&w->lock);
     w->n_started++;
     pthread_cond_broadcast(&w->calm);
@@ -94,6 +96,24 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* Binds teams to processors where the process has all that it may use for itself. Not under a quota: a
+ * container with 2 of 64 processors must not sit on the same two as its neighbours. Worker 0, which has
+ * all, starts on the last one; the others lie one behind the other, so that two of them meet late. */
+static bool choose_cpus(struct tp_workers *w, int n_workers, int n_threads)
+{
+    int allowed[MAX_BOUND_CPUS], start = 0;
+    if (tp_cpu_allowed(allowed, MAX_BOUND_CPUS) != n_threads || n_threads > MAX_BOUND_CPUS) return true;
+    for (int i = 0; i < n_workers; i++) {
+        struct worker *k = &w->workers[i];
+        k->cpus = calloc((size_t)k->team, sizeof *k->cpus);
+        if (!k->cpus) return false;
+        for (int t = 0; t < k->team; t++)
+            k->cpus[t] = allowed[(i ? start + t : n_threads - 1 + t) % n_threads];
+        if (i) start += k->team;
+    }
+    return true;
+}
+
 bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth, struct tp_err *err)
 {
     struct tp_workers *w = calloc(1, sizeof *w);
@@ -104,10 +124,14 @@ bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth, str
     w->depth = queue_depth;
     w->n_free = n_threads;
     int n = n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS;
+    for (int i = 0; i < n; i++) w->workers[i].team = n_threads / (i + 1);
+    if (!choose_cpus(w, n, n_threads)) {
+        tp_workers_free(w);
+        return tp_fail(err, TP_NO_MEMORY, "out of memory");
+    }
     for (int i = 0; i < n; i++) {
         struct worker *k = &w->workers[i];
         k->all = w;
-        k->team = n_threads / (i + 1);
         pthread_cond_init(&k->wake, NULL);
         int failed = pthread_create(&k->thread, NULL, work, k);
         if (failed) {
@@ -137,6 +161,7 @@ void tp_workers_free(struct tp_workers *w)
         pthread_join(w->workers[i].thread, NULL);
         pthread_cond_destroy(&w->workers[i].wake);
     }
+    for (int i = 0; i < MAX_WORKERS; i++) free(w->workers[i].cpus);
     pthread_cond_destroy(&w->calm);
     pthread_mutex_destroy(&w->lock);
     free(w);

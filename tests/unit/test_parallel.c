@@ -1,5 +1,6 @@
 /* test_parallel.c - the one parallel loop: all items, each once, on as many threads as pay. */
 #include "check.h"
+#include "base/cpu.h"
 #include "ops/parallel.h"
 
 #include <pthread.h>
@@ -87,10 +88,40 @@ static void a_warmed_team_is_used(void **state)
     (void)state;
     struct tally t;
     tp_parallel_set_grain(1);
-    tp_parallel_warm(3);
+    tp_parallel_warm(3, NULL);
     run(&t, 3, 3, 1000000);
     assert_int_equal(t.n_calls, 3);
     assert_int_equal(t.n_elsewhere, 2);
+}
+
+/* The processor each item's thread may run on, -1 where it may choose. */
+static void note_processor(const void *ctx, int64_t begin, int64_t end)
+{
+    int *at = *(int *const *)ctx, cpu;
+    for (int64_t i = begin; i < end; i++) at[i] = tp_cpu_allowed(&cpu, 1) == 1 ? cpu : -1;
+}
+
+/* In a thread of its own, which may stay bound. */
+static void *warm_bound(void *arg)
+{
+    int *at = arg, cpus[2];
+    if (tp_cpu_allowed(cpus, 2) < 2) return NULL;          /* one processor: nothing to tell apart */
+    const int team[2] = { cpus[1], cpus[0] };
+    tp_parallel_set_grain(1);
+    tp_parallel_warm(2, team);
+    tp_parallel_for(2, 2, 1000000, note_processor, &at);
+    assert_int_equal(at[0], team[0]);
+    assert_int_equal(at[1], team[1]);
+    return NULL;
+}
+
+static void a_bound_team_stays_on_its_processors(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int at[2] = { -1, -1 };
+    assert_int_equal(pthread_create(&thread, NULL, warm_bound, at), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 int main(void)
@@ -101,6 +132,7 @@ int main(void)
         cmocka_unit_test(small_work_stays_on_the_callers_thread),
         cmocka_unit_test(one_thread_is_a_plain_call),
         cmocka_unit_test(a_warmed_team_is_used),
+        cmocka_unit_test(a_bound_team_stays_on_its_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,6 +228,11 @@ static void padding_that_is_not_the_convolutions_stays(void **state)
     int shared = put_padding(g, 0, 1, 1, 1, 1);
     int a = put_window(g, shared, TP_PADDING_VALID, 1), b = put_window(g, shared, TP_PADDING_VALID, 2);
     int pooled = put_max_pool(g, put_padding(g, 0, 1, 1, 1, 1));
+    int frame = put_padding(g, 0, 0, 0, 3, 0);           /* 9 rows: the last window starts at row 8 */
+    struct tp_node ceiling = conv_node(g, frame, 4, 1, 2, 1);
+    ceiling.attr.conv.window.strides[0] = 2;
+    ceiling.attr.conv.window.ceil_mode = true;
+    assert_int_equal(check_layers(g, ON(put(g, ceiling, ON(frame)))), 2);
     assert_int_equal(check_layers(g, ON(same)), 2);
     assert_int_equal(check_layers(g, ON(other)), 2);
     assert_int_equal(check_layers(g, ON(a, b)), 3);
