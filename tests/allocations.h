@@ -1,7 +1,7 @@
-/* allocations.h - counts what a test program takes from the system, or has it refused: for tests that
- * nothing is allocated, and that running out of memory is survived. A program that includes this has
- * these functions in the place of the C library's. Not under AddressSanitizer, whose own they are,
- * and not without glibc: COUNTS_ALLOCATIONS is undefined there. */
+/* allocations.h - counts what a test program takes from the system, or has it refused: for tests
+ * that nothing is allocated, and that running out of memory is survived. A program that includes
+ * this has these functions in the place of the C library's. Not under AddressSanitizer, whose own
+ * they are, and not without glibc: COUNTS_ALLOCATIONS is undefined there. */
 #ifndef ALLOCATIONS_H
 #define ALLOCATIONS_H
 

@@ -128,7 +128,8 @@ static inline int put_add(struct tp_graph *g, int a, int b)
     return put(g, (struct tp_node){ .op = &tp_op_combine }, ON(a, b));
 }
 
-static inline int put_padding(struct tp_graph *g, int from, int top, int left, int bottom, int right)
+static inline int put_padding(struct tp_graph *g, int from, int top, int left, int bottom,
+                              int right)
 {
     struct tp_node nd = { .op = &tp_op_pad };
     nd.attr.pad.edge[0] = top;
@@ -171,8 +172,8 @@ static inline int put_plain(struct tp_graph *g, const struct tp_op *op, int from
     return put(g, (struct tp_node){ .op = op }, ON(from));
 }
 
-/* Packs the weights for table number t of those that run here, and takes that for the plans to come;
- * false behind the last. */
+/* Packs the weights for table number t of those that run here, and takes that for the plans to
+ * come; false behind the last. */
 static inline bool use_table(struct tp_graph *g, int t)
 {
     struct tp_err err = { 0 };

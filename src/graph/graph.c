@@ -129,7 +129,7 @@ bool tp_graph_fail_layer(const struct tp_graph *g, const char *name, struct tp_e
     int left_out = 0;
     for (int i = 0; i < g->n_nodes; i++) {
         if (g->nodes[i].hidden) continue;
-        if (names.n_bytes + strlen(g->nodes[i].name) > LISTED_NAMES_BYTES)
+        if (left_out || names.n_bytes + strlen(g->nodes[i].name) > LISTED_NAMES_BYTES)
             left_out++;
         else
             tp_buf_printf(&names, "%s%s", names.n_bytes ? ", " : "", g->nodes[i].name);

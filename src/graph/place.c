@@ -33,8 +33,6 @@ static bool find_lives(struct lives *l, const struct tp_plan *plan, const struct
         l->read[value] = s;
         for (int j = 0; j < nd->n_inputs; j++) l->read[l->root[nd->inputs[j]]] = s;
     }
-    for (int i = 0; i < plan->n_outputs; i++)         /* copied at the end, if not written in place */
-        l->read[l->root[plan->outputs[i].value]] = plan->n_steps;
     return true;
 }
 
@@ -69,8 +67,8 @@ static bool in_place(const struct tp_plan *plan, const struct lives *l, int s)
            l->read[from] == s && tp_shape_elements(&st->in[0]) == tp_shape_elements(&st->out);
 }
 
-/* One block per workspace root (block_of[value]) and one per step's scratch (scratch_of[step], -1 for
- * a step that needs none). A value written over another shares its block. Returns how many. */
+/* One block per workspace root (block_of[value]) and one per step's scratch (scratch_of[step], -1
+ * where it needs none). A value written over another shares its block. Returns how many. */
 static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *blocks, int *block_of,
                        int *scratch_of)
 {

@@ -4,7 +4,7 @@
 #include "graph/memory.h"
 #include "graph/place.h"
 
-/* ---- no value is written over while it is needed ------------------------------------------------ */
+/* ---- no value is written over while it is needed --------------------------------------------- */
 
 enum { MOST_VALUES = 128 };
 
@@ -85,8 +85,7 @@ static void check_places(const struct tp_plan *plan)
     w.n = 0;
     for (int s = 0; s < plan->n_steps; s++) check_step(&w, s);
     for (int i = 0; i < plan->n_outputs; i++)
-        if (plan->outputs[i].copied) assert_int_not_equal(plan->values[plan->outputs[i].value].kind,
-                                                          TP_PLACE_NONE);
+        assert_int_not_equal(plan->values[plan->outputs[i].value].kind, TP_PLACE_NONE);
 }
 
 static void no_value_is_written_over_while_it_is_needed(void **state)
@@ -107,7 +106,7 @@ static void no_value_is_written_over_while_it_is_needed(void **state)
     }
 }
 
-/* ---- where outputs lie ------------------------------------------------------------------------ */
+/* ---- where outputs lie ----------------------------------------------------------------------- */
 
 static struct tp_plan *plan_layers(struct tp_graph *g, int n, const int *layers)
 {
@@ -164,17 +163,17 @@ static void the_input_and_constants_are_copied_when_asked_for(void **state)
     assert_ptr_equal(plan->values[constant].constant, g->nodes[constant].attr.constant.data);
     for (int i = 0; i < 3; i++) assert_true(plan->outputs[i].copied);
     assert_int_equal(plan->n_steps, 0);
-    assert_int_equal(plan->workspace_bytes, TP_BLOCK_ALIGN);   /* nothing but the inputs' pointers */
+    assert_int_equal(plan->workspace_bytes, TP_BLOCK_ALIGN);   /* but the inputs' pointers */
     tp_plan_free(plan);
     tp_graph_free(g);
 }
 
-/* ---- steps in place ---------------------------------------------------------------------------- */
+/* ---- steps in place -------------------------------------------------------------------------- */
 
 static bool shares_place(const struct tp_plan *plan, int a, int b)
 {
-    return plan->values[a].kind == TP_PLACE_WORKSPACE && plan->values[b].kind == TP_PLACE_WORKSPACE &&
-           plan->values[a].offset == plan->values[b].offset;
+    const struct tp_place *p = &plan->values[a], *q = &plan->values[b];
+    return p->kind == TP_PLACE_WORKSPACE && q->kind == TP_PLACE_WORKSPACE && p->offset == q->offset;
 }
 
 static int put_softmax(struct tp_graph *g, int from)
@@ -244,7 +243,7 @@ static void a_map_lives_as_long_as_its_views_are_read(void **state)
     tp_graph_free(g);
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------ */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static void a_chain_takes_no_more_than_its_two_largest_neighbours(void **state)
 {

@@ -28,7 +28,7 @@ static void check_refused(const struct tp_graph *g, const struct tp_shape *input
     assert_int_equal(err.code, code);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answers_bear_the_names_and_shapes_of_their_layers(void **state)
 {
@@ -94,12 +94,13 @@ static void only_what_the_answer_needs_is_run(void **state)
 {
     (void)state;
     struct tp_graph *g = small_net();
-    const struct tp_tap conv = { .layer = "l1" }, pool = { .layer = "l3" }, flat = { .layer = "l4" };
-    const struct tp_tap pooled = { .layer = "l2", .pooling.kind = TP_POOL_SUM };
+    const struct tp_tap taps[] = {
+        { .layer = "l1" }, { .layer = "l3" }, { .layer = "l4" },
+        { .layer = "l2", .pooling.kind = TP_POOL_SUM },
+    };
     static const int steps[] = { 1, 2, 2, 2 };           /* the relu is folded; a view takes none */
-    const struct tp_tap *const taps[] = { &conv, &pool, &flat, &pooled };
     for (int i = 0; i < 4; i++) {
-        struct tp_plan *plan = plan_of(g, 1, taps[i], 1);
+        struct tp_plan *plan = plan_of(g, 1, &taps[i], 1);
         assert_int_equal(tp_plan_n_steps(plan), steps[i]);
         tp_plan_free(plan);
     }
@@ -122,7 +123,7 @@ static void multiply_adds_are_those_of_the_steps_times_the_batch(void **state)
     tp_graph_free(g);
 }
 
-/* ---- refusals --------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void a_question_that_makes_no_sense_is_refused(void **state)
 {
@@ -133,7 +134,8 @@ static void a_question_that_makes_no_sense_is_refused(void **state)
     large.kernel[1] = 9;
     const struct tp_tap unknown[] = { { .layer = "l1" }, { .layer = "conv" } };
     const struct tp_tap flat = { .layer = "l4", .pooling.kind = TP_POOL_MAX };
-    const struct tp_tap beyond = { .layer = "l1", .pooling = { TP_POOL_AVG, TP_POOL_WINDOW, large } };
+    const struct tp_tap beyond = { .layer = "l1",
+                                   .pooling = { TP_POOL_AVG, TP_POOL_WINDOW, large } };
     const struct tp_tap input = { .layer = "input" };
     check_refused(g, &in, NULL, 0, &wide_limits, TP_INVALID_ARGUMENT, "layers: none asked for");
     check_refused(g, &in, unknown, 2, &wide_limits, TP_NOT_FOUND,
@@ -175,7 +177,8 @@ static void an_input_that_a_layer_cannot_take_is_refused_by_that_layer(void **st
     struct tp_node rows = { .op = &tp_op_reshape, .attr.reshape.target = { 2, { 12, TP_ANY } } };
     int reshaped = put(g, rows, ON(0));
     assert_true(use_table(g, 0));
-    const struct tp_tap pooled = tap_of(g, pool), whole = tap_of(g, conv), cut = tap_of(g, reshaped);
+    const struct tp_tap pooled = tap_of(g, pool), whole = tap_of(g, conv);
+    const struct tp_tap cut = tap_of(g, reshaped);
     const struct tp_shape in = TP_SHAPE4(1, 3, 5, 3);
     struct tp_err err = { 0 };
     struct tp_plan *plan;
@@ -243,7 +246,8 @@ static void a_workspace_beyond_its_limit_is_refused(void **state)
     tp_plan_free(plan);
     limits.max_workspace_bytes--;
     check_refused(g, &in, &tap, 1, &limits, TP_TOO_LARGE,
-                  "net: an input of [1, 1024, 1024, 4] needs a workspace of 6 MiB; the limit is 5 MiB");
+                  "net: an input of [1, 1024, 1024, 4] needs a workspace of 6 MiB; "
+                  "the limit is 5 MiB");
     tp_graph_free(g);
 }
 
@@ -323,7 +327,7 @@ static void sizes_that_cannot_be_counted_are_refused(void **state)
     tp_graph_free(g);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 #ifdef COUNTS_ALLOCATIONS
 static void running_out_of_memory_is_an_error_and_leaks_nothing(void **state)

@@ -6,9 +6,12 @@
 
 #include "graph/rewrite.h"
 
-static int put_identity(struct tp_graph *g, int from) { return put_plain(g, &tp_op_identity, from); }
+static int put_identity(struct tp_graph *g, int from)
+{
+    return put_plain(g, &tp_op_identity, from);
+}
 
-/* ---- batch normalizations and activations ----------------------------------------------------- */
+/* ---- batch normalizations and activations ---------------------------------------------------- */
 
 typedef int put_fn(struct tp_graph *g, int from);
 
@@ -147,8 +150,19 @@ static void sums_of_sums_are_folded_one_by_one(void **state)
     for (int i = 0; i < 4; i++) x = put_add(g, put_conv(g, x, 4), x);
     assert_int_equal(check_layers(g, ON(x)), 4);
     /* A convolution that has one residual takes no second. */
-    int twice = put_add(g, put_add(g, put_conv(g, 0, 4), 0), put_max_pool(g, put_padding(g, 0, 3, 3, 3, 2)));
+    int other = put_max_pool(g, put_padding(g, 0, 3, 3, 3, 2));
+    int twice = put_add(g, put_add(g, put_conv(g, 0, 4), 0), other);
     assert_int_equal(check_layers(g, ON(twice)), 4);
+    tp_graph_free(g);
+}
+
+/* bn(conv + x) scales x too. */
+static void a_batch_norm_behind_a_sum_stays(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(6, 5, 4);
+    int sum = put_add(g, put_conv(g, 0, 4), 0), bn = put_relu(g, put_batch_norm(g, sum));
+    assert_int_equal(check_layers(g, ON(bn)), 2);
     tp_graph_free(g);
 }
 
@@ -226,9 +240,10 @@ static void padding_that_is_not_the_convolutions_stays(void **state)
     int same = put_window(g, put_padding(g, 0, 1, 2, 3, 0), TP_PADDING_SAME, 1);
     int other = put_window(g, put(g, ones, ON(0)), TP_PADDING_VALID, 1);
     int shared = put_padding(g, 0, 1, 1, 1, 1);
-    int a = put_window(g, shared, TP_PADDING_VALID, 1), b = put_window(g, shared, TP_PADDING_VALID, 2);
+    int a = put_window(g, shared, TP_PADDING_VALID, 1);
+    int b = put_window(g, shared, TP_PADDING_VALID, 2);
     int pooled = put_max_pool(g, put_padding(g, 0, 1, 1, 1, 1));
-    int frame = put_padding(g, 0, 0, 0, 3, 0);           /* 9 rows: the last window starts at row 8 */
+    int frame = put_padding(g, 0, 0, 0, 3, 0);   /* 9 rows: the last window starts at row 8 */
     struct tp_node ceiling = conv_node(g, frame, 4, 1, 2, 1);
     ceiling.attr.conv.window.strides[0] = 2;
     ceiling.attr.conv.window.ceil_mode = true;
@@ -307,7 +322,7 @@ static void folding_leaves_the_graph_as_it_was(void **state)
     tp_graph_free(g);
 }
 
-/* ---- the passes alone ------------------------------------------------------------------------- */
+/* ---- the passes alone ------------------------------------------------------------------------ */
 
 static struct tp_rewrite rewrite_of(struct tp_graph *g, struct tp_arena *arena, int *wanted)
 {
@@ -370,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_sum_is_part_of_the_convolution_that_it_adds_to),
         cmocka_unit_test(of_two_convolutions_one_takes_the_sum),
         cmocka_unit_test(sums_of_sums_are_folded_one_by_one),
+        cmocka_unit_test(a_batch_norm_behind_a_sum_stays),
         cmocka_unit_test(sums_that_a_convolution_cannot_take_stay),
         cmocka_unit_test(sums_that_broadcast_stay),
         cmocka_unit_test(zeros_around_a_map_become_the_convolutions_own),

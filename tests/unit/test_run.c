@@ -1,5 +1,5 @@
-/* test_run.c - a plan meets its data: every answer is what the judge says, whatever else is asked for
- * with it, on every table of kernels, with any number of threads. */
+/* test_run.c - a plan meets its data: every answer is what the judge says, whatever else is asked
+ * for with it, on every table of kernels, with any number of threads. */
 #include "random_network.h"
 
 #include <pthread.h>
