@@ -132,7 +132,8 @@ list_jobs() {
   plain=$(realpath -m "$build/tidepool") sanitized=$(realpath -m "$build/asan/tidepool")
   printf '%s\t%s\n' 'layers of src/' 'scripts/run-tests.sh --case scripts/check-layers.sh' \
     'self-test of check-layers.sh' 'scripts/run-tests.sh --case scripts/check-layers.sh --self-test' \
-    'shellcheck' 'scripts/run-tests.sh --case shellcheck scripts/*.sh .ci/run'
+    'shellcheck' 'scripts/run-tests.sh --case shellcheck scripts/*.sh .ci/run' \
+    'an installed copy' 'scripts/run-tests.sh --case scripts/check-install.sh'
   for test in tests/unit/test_*.c; do
     [[ -e $test ]] || continue
     test=$(basename "$test" .c)
