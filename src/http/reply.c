@@ -48,17 +48,15 @@ static void free_body(void *data) { free(data); }
 
 static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const char *request_id)
 {
+    const struct tp_timing *t = &r->timing;
     char text[192];
     MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE,
                             r->content_type ? r->content_type : "application/json");
     MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(m, "X-Request-Id", request_id);
-    if (r->timed) {
-        const struct tp_timing *t = &r->timing;
-        snprintf(text, sizeof text, "queue;dur=%.3f, decode;dur=%.3f, infer;dur=%.3f, encode;dur=%.3f",
-                 t->queue, t->decode, t->infer, t->encode);
-        MHD_add_response_header(m, "Server-Timing", text);
-    }
+    snprintf(text, sizeof text, "queue;dur=%.3f, decode;dur=%.3f, infer;dur=%.3f, encode;dur=%.3f",
+             t->queue, t->decode, t->infer, t->encode);
+    MHD_add_response_header(m, "Server-Timing", text);
     if (r->retry_after_seconds) {
         snprintf(text, sizeof text, "%d", r->retry_after_seconds);
         MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, text);

@@ -14,8 +14,7 @@ struct tp_reply {
     const char *allow;               /* methods, for 405; NULL: no header */
     int retry_after_seconds;         /* 0: no header */
     bool close;                      /* the connection ends with this reply */
-    bool timed;                      /* `timing` becomes Server-Timing */
-    struct tp_timing timing;
+    struct tp_timing timing;         /* becomes Server-Timing */
 };
 
 /* The status that tells a client of an error. */

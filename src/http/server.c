@@ -134,7 +134,6 @@ static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_
 static void take_answer(struct tp_exchange *ex)
 {
     struct tp_job *job = &ex->job;
-    ex->reply.timed = true;
     ex->reply.timing = job->timing;
     if (job->err.code != TP_OK) {
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);

@@ -218,6 +218,10 @@ LIST
   grep -qE '^Server-Timing: queue;dur=[0-9.]+, decode;dur=[0-9.]+, infer;dur=[0-9.]+, encode;dur=[0-9.]+$' <<<"$headers"
   grep -qx 'X-Content-Type-Options: nosniff' <<<"$headers"
   grep -qx 'Content-Type: application/json' <<<"$headers"
+  local path
+  for path in /v1/models /v2/health/live /nothing; do
+    curl -sS -D - -o /dev/null "$URL$path" | grep -q '^Server-Timing: queue;dur=0'
+  done
   local one two
   one=$(curl -sS -D - -o /dev/null "$URL/v1/models" | sed -n 's/^X-Request-Id: //p')
   two=$(curl -sS -D - -o /dev/null "$URL/v1/models" | sed -n 's/^X-Request-Id: //p')
