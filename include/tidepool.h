@@ -8,17 +8,17 @@
  *     struct tp_plan *plan;
  *     struct tp_tap tap = { .layer = "pool", .pooling = { .kind = TP_POOL_MAX } };
  *
- *     tp_init(&err);                                            once; picks this processor's kernels
+ *     tp_init(&err);                                            once; picks the kernels
  *     tp_model_open(&model, "line-detector", NULL, &limits, &err);
  *     tp_plan_new(&plan, model, &input_shape, &tap, 1, &limits, &err);
  *     tp_plan_run(plan, input, outputs, workspace, n_threads);  as often as wanted; cannot fail
  *     tp_plan_free(plan);
  *     tp_model_free(model);
  *
- * Every function that can fail returns bool and fills the caller's tp_err when it returns false; the
- * first error wins, so one `struct tp_err` may be passed along a chain of calls. Nothing here prints
- * or exits. Tensors are float32, row-major, channels last: a map is [n, height, width, channels].
- * Objects may be shared by threads once made; making and freeing is the owner's. */
+ * Every function that can fail returns bool and fills the caller's tp_err when it returns false;
+ * the first error wins, so one `struct tp_err` may be passed along a chain of calls. Nothing here
+ * prints or exits. Tensors are float32, row-major, channels last: a map is [n, height, width,
+ * channels]. Objects may be shared by threads once made; making and freeing is the owner's. */
 #ifndef TIDEPOOL_H
 #define TIDEPOOL_H
 
@@ -71,7 +71,7 @@ struct tp_tensor {
     float *data;                     /* [shape], row-major */
 };
 
-/* ---- limits: checked before anything is allocated ---------------------------------------------- */
+/* ---- limits: checked before anything is allocated -------------------------------------------- */
 
 struct tp_limits {
     size_t max_body_bytes;           /* of one request or model text */
@@ -86,11 +86,11 @@ struct tp_limits {
 
 struct tp_limits tp_limits_default(void);
 
-/* ---- what is asked of a layer ------------------------------------------------------------------ */
+/* ---- what is asked of a layer ---------------------------------------------------------------- */
 
 enum tp_padding {
     TP_PADDING_VALID,                /* Keras "valid": no padding */
-    TP_PADDING_SAME,                 /* Keras "same" (ONNX SAME_UPPER): an odd pixel goes bottom right */
+    TP_PADDING_SAME,   /* Keras "same" (ONNX SAME_UPPER): an odd pixel goes bottom right */
     TP_PADDING_EXPLICIT,             /* as `pads` says */
 };
 
@@ -126,7 +126,7 @@ struct tp_tap {
     bool channels_first;             /* a map comes out as [n, c, h, w] */
 };
 
-/* ---- models: read-only once made, shared by threads -------------------------------------------- */
+/* ---- models: read-only once made, shared by threads ------------------------------------------ */
 
 struct tp_model;
 
@@ -157,7 +157,7 @@ bool tp_model_parse(struct tp_model **out, const char *json, size_t n_bytes,
 void tp_model_free(struct tp_model *model);
 
 const char *tp_model_name(const struct tp_model *model);
-struct tp_shape tp_model_input_shape(const struct tp_model *model);      /* [n, h, w, c], n = TP_ANY */
+struct tp_shape tp_model_input_shape(const struct tp_model *model);   /* [n, h, w, c], n = TP_ANY */
 int tp_model_n_layers(const struct tp_model *model);
 struct tp_layer_info tp_model_layer(const struct tp_model *model, int index);
 
@@ -166,7 +166,7 @@ struct tp_layer_info tp_model_layer(const struct tp_model *model, int index);
 bool tp_model_prepare_image(const struct tp_model *model, struct tp_tensor *out, const void *bytes,
                             size_t n_bytes, const struct tp_limits *limits, struct tp_err *err);
 
-/* ---- plans: a model, an input shape and taps, laid out in one workspace ------------------------- */
+/* ---- plans: a model, an input shape and taps, laid out in one workspace ---------------------- */
 
 struct tp_plan;
 
@@ -182,8 +182,8 @@ int tp_plan_n_outputs(const struct tp_plan *plan);
 struct tp_shape tp_plan_output_shape(const struct tp_plan *plan, int index);
 const char *tp_plan_output_name(const struct tp_plan *plan, int index);
 
-/* Runs the plan. input: [the plan's input shape]; outputs[i]: room for output i; workspace: at least
- * tp_plan_workspace_bytes(), 64-byte aligned, used by one run at a time. Neither fails nor
+/* Runs the plan. input: [the plan's input shape]; outputs[i]: room for output i; workspace: at
+ * least tp_plan_workspace_bytes(), 64-byte aligned, used by one run at a time. Neither fails nor
  * allocates; the results are the same bits for any n_threads >= 1. */
 void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
                  void *workspace, int n_threads);

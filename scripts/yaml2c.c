@@ -2,8 +2,9 @@
  *
  *     yaml2c NAME < document.yaml > document.c
  *
- * defines `const char NAME[]` and `const size_t NAME_bytes`. Plain scalars are read as YAML 1.2's core
- * schema has them (null, true, false, numbers); everything else is text. Aliases are not read. */
+ * defines `const char NAME[]` and `const size_t NAME_bytes`. Plain scalars are read as YAML 1.2's
+ * core schema has them (null, true, false, numbers); everything else is text. Aliases are not
+ * read. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,13 +25,15 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 static void usage(FILE *to)
 {
     fprintf(to, "usage: tidepool COMMAND [ARGUMENTS]      (tidepool COMMAND --help tells more)\n");
-    for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
 }
 
-/* libgomp reads from the environment, before main(), for how long idle threads spin. By default that is
- * milliseconds: where something else wants a processor too (a second worker, a neighbour) a network of 25
- * layers took 20 to 120 ms; with a spin of some 20 us, 0.7 to 5. So the program starts itself once more
- * with that, unless the user has said otherwise. Failing to is no failure. */
+/* libgomp reads from the environment, before main(), for how long idle threads spin. By default
+ * that is milliseconds: where something else wants a processor too (a second worker, a neighbour) a
+ * network of 25 layers took 20 to 120 ms; with a spin of some 20 us, 0.7 to 5. So the program
+ * starts itself once more with that, unless the user has said otherwise. Failing to is no
+ * failure. */
 static void settle_openmp(char **argv)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
@@ -40,7 +42,8 @@ static void settle_openmp(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
+    if (argc > 1 &&
+        (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
         usage(stdout);
         return TP_EXIT_DONE;
     }

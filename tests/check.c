@@ -10,17 +10,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 64 };          /* keeps base and length of the mapping, in front of the data */
+enum { HEADER_BYTES = 64 };   /* keeps base and length of the mapping, in front of the data */
 
 struct mapping { void *base; size_t n_bytes; };
 
-/* The data's address is found again through a page in front of it, since the data itself must end at
- * a page's end and may start anywhere. */
+/* The data's address is found again through a page in front of it, since the data itself must end
+ * at a page's end and may start anywhere. */
 void *guarded(size_t n_bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t body = (n_bytes + HEADER_BYTES + page - 1) / page * page;
-    char *base = mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *base =
+        mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(base != MAP_FAILED);
     assert_int_equal(mprotect(base + body, page, PROT_NONE), 0);
     char *data = base + body - n_bytes;
@@ -78,7 +79,8 @@ static float *run_once(const struct tp_node *node, const struct tp_kernels *k,
     struct tp_err err = { 0 };
     struct tp_arena arena;
     tp_arena_init(&arena, SIZE_MAX);
-    if (nd.op->prepare && !nd.op->prepare(&nd, k, &arena, &err)) fail_msg("prepare: %s", err.message);
+    if (nd.op->prepare && !nd.op->prepare(&nd, k, &arena, &err))
+        fail_msg("prepare: %s", err.message);
     struct tp_step st = { .node = &nd, .k = k, .in = in, .out = *out };
     if (nd.op->plan && !nd.op->plan(&st, &arena, &err)) fail_msg("plan: %s", err.message);
 

@@ -1,4 +1,5 @@
-/* check.h - what all unit tests share: cmocka, guard pages, reproducible data, tolerant comparison. */
+/* check.h - what all unit tests share: cmocka, guard pages, reproducible data, tolerant
+ * comparison. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -23,7 +24,8 @@ uint32_t next_random(uint32_t *state);
 
 /* Fails the test, naming `what` and the element, unless |got - want| <= tolerance * max(1, largest
  * |want|) for all n elements (NaN equals NaN, infinities equal themselves). */
-void check_near(const char *what, const float *got, const double *want, int64_t n, double tolerance);
+void check_near(const char *what, const float *got, const double *want, int64_t n,
+                double tolerance);
 
 /* Runs one node on every table of kernels that this processor has, with 1, 2 and 3 threads, inputs
  * and outputs against guard pages, and holds the result against ref_node(): within `tolerance`, and

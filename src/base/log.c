@@ -42,8 +42,8 @@ static size_t utf8_bytes(const unsigned char *p)
     return n;
 }
 
-/* Copies with JSON's escapes, which also keep a text line one line; what is not UTF-8 becomes '?'. Cuts
- * at the room there is. */
+/* Copies with JSON's escapes, which also keep a text line one line; what is not UTF-8 becomes '?'.
+ * Cuts at the room there is. */
 static size_t escape(char *to, size_t room, const char *from)
 {
     size_t n = 0;

@@ -16,7 +16,8 @@ bool tp_shape_known(const struct tp_shape *s);                  /* no dimension 
 /* Whether `given` is what `wanted` asks for, TP_ANY in `wanted` matching any size. */
 bool tp_shape_fits(const struct tp_shape *given, const struct tp_shape *wanted);
 
-/* Every dimension is at least 1 and the product at most `max_elements`; `what` starts the message. */
+/* Every dimension is at least 1 and the product at most `max_elements`; `what` starts the
+ * message. */
 bool tp_shape_check(const struct tp_shape *s, int64_t max_elements, const char *what,
                     struct tp_err *err) TP_MUST_USE;
 

@@ -27,10 +27,11 @@ static void print_help(const struct tp_cli_command *c)
 static bool check_words(const struct tp_cli_command *c, char **argv, int n, struct tp_err *err)
 {
     if (n < c->least_words)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "an argument is missing; usage: tidepool %s %s[flags]",
-                       c->name, c->usage);
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "an argument is missing; usage: tidepool %s %s[flags]", c->name, c->usage);
     if (n > c->most_words)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "unexpected argument '%s'; usage: tidepool %s %s[flags]",
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "unexpected argument '%s'; usage: tidepool %s %s[flags]",
                        argv[c->most_words + 1], c->name, c->usage);
     return true;
 }

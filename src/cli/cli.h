@@ -1,5 +1,5 @@
-/* cli.h - the sub-commands. Each gets its own arguments (argv[0] is its name) and answers the process's
- * exit status. */
+/* cli.h - the sub-commands. Each gets its own arguments (argv[0] is its name) and answers the
+ * process's exit status. */
 #ifndef TP_CLI_H
 #define TP_CLI_H
 
@@ -32,16 +32,39 @@ int tp_cli_fail(const char *command, const struct tp_err *err);
 
 /* Flags that several commands have, for a struct tp_limits. */
 struct tp_limits;
-#define TP_LIMIT_FLAGS(l) \
+#define TP_LIMIT_FLAGS(l)                                                                          \
     { "max-body", TP_FLAG_BYTES, &(l).max_body_bytes, 0, 0, "SIZE", "largest body, default 64M" }, \
-    { "max-pixels", TP_FLAG_COUNT, &(l).max_pixels, 1, INT64_C(1) << 32, "N", \
-      "largest image, default 50000000" }, \
-    { "max-batch", TP_FLAG_INT, &(l).max_batch, 1, 65536, "N", "images in one request, default 64" }, \
-    { "max-output-bytes", TP_FLAG_BYTES, &(l).max_output_bytes, 0, 0, "SIZE", \
-      "largest answer as float32, default 256M" }, \
-    { "max-workspace-bytes", TP_FLAG_BYTES, &(l).max_workspace_bytes, 0, 0, "SIZE", \
-      "largest workspace of one request, default 1G" }, \
-    { "max-operations", TP_FLAG_COUNT, &(l).max_operations, 1, INT64_C(1) << 60, "N", \
-      "multiply-adds of one request, default 2199023255552" }
+        { "max-pixels",                                                                            \
+          TP_FLAG_COUNT,                                                                           \
+          &(l).max_pixels,                                                                         \
+          1,                                                                                       \
+          INT64_C(1) << 32,                                                                        \
+          "N",                                                                                     \
+          "largest image, default 50000000" },                                                     \
+        { "max-batch",                                                                             \
+          TP_FLAG_INT,                                                                             \
+          &(l).max_batch,                                                                          \
+          1,                                                                                       \
+          65536,                                                                                   \
+          "N",                                                                                     \
+          "images in one request, default 64" },                                                   \
+        { "max-output-bytes",                                                                      \
+          TP_FLAG_BYTES,                                                                           \
+          &(l).max_output_bytes,                                                                   \
+          0,                                                                                       \
+          0,                                                                                       \
+          "SIZE",                                                                                  \
+          "largest answer as float32, default 256M" },                                             \
+        { "max-workspace-bytes",                                                                   \
+          TP_FLAG_BYTES,                                                                           \
+          &(l).max_workspace_bytes,                                                                \
+          0,                                                                                       \
+          0,                                                                                       \
+          "SIZE",                                                                                  \
+          "largest workspace of one request, default 1G" },                                        \
+    {                                                                                              \
+        "max-operations", TP_FLAG_COUNT, &(l).max_operations, 1, INT64_C(1) << 60, "N",            \
+            "multiply-adds of one request, default 2199023255552"                                  \
+    }
 
 #endif

@@ -50,8 +50,8 @@ static bool set(const struct tp_flag *f, const char *shown, const char *text, st
         return true;
     case TP_FLAG_BYTES:
         if (read_bytes(text, f->value)) return true;
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: '%s' is not a size such as 1000, 64K, 64M or 1G",
-                       shown, text);
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "%s: '%s' is not a size such as 1000, 64K, 64M or 1G", shown, text);
     case TP_FLAG_SWITCH:
         if (!strcmp(text, "1") || !strcmp(text, "true")) *(bool *)f->value = true;
         else if (!strcmp(text, "0") || !strcmp(text, "false")) *(bool *)f->value = false;
@@ -75,7 +75,8 @@ static const struct tp_flag *find(const struct tp_flag *flags, int n, const char
                                   size_t length)
 {
     for (int i = 0; i < n; i++)
-        if (strlen(flags[i].name) == length && !memcmp(flags[i].name, name, length)) return &flags[i];
+        if (strlen(flags[i].name) == length && !memcmp(flags[i].name, name, length))
+            return &flags[i];
     return NULL;
 }
 

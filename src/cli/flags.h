@@ -20,9 +20,9 @@ struct tp_flag {
     const char *argument, *help;     /* for the usage text */
 };
 
-/* Reads argv[1..argc) into the flags (n of them; the last of several wins), the environment first. What
- * is no flag is a word; the words are left, in order, in argv[1..*n_words]. "--" ends the flags, "-" is a
- * word. Forms: --name value and --name=value. */
+/* Reads argv[1..argc) into the flags (n of them; the last of several wins), the environment first.
+ * What is no flag is a word; the words are left, in order, in argv[1..*n_words]. "--" ends the
+ * flags, "-" is a word. Forms: --name value and --name=value. */
 bool tp_flags_read(const struct tp_flag *flags, int n, int argc, char **argv, int *n_words,
                    struct tp_err *err) TP_MUST_USE;
 

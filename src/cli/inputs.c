@@ -63,8 +63,8 @@ static bool add_folder(struct tp_inputs *in, const char *folder, struct tp_err *
     }
     if (n >= 0) free(files);
     if (ok && !found)
-        return tp_fail(err, TP_NOT_FOUND, "%s: no .jpg, .jpeg, .png, .webp, .npy or .json file in it",
-                       folder);
+        return tp_fail(err, TP_NOT_FOUND,
+                       "%s: no .jpg, .jpeg, .png, .webp, .npy or .json file in it", folder);
     return ok;
 }
 
@@ -103,7 +103,8 @@ static const char *quoted_path(struct tp_inputs *in, const char *line, size_t n_
     return end < n_bytes ? tp_arena_strndup(&in->arena, line + start, end + 1 - start) : NULL;
 }
 
-static void mark(struct tp_inputs *in, const struct tp_names *names, const char *line, size_t n_bytes)
+static void mark(struct tp_inputs *in, const struct tp_names *names, const char *line,
+                 size_t n_bytes)
 {
     const char *path = quoted_path(in, line, n_bytes);
     int i = path ? tp_names_find(names, path) : -1;

@@ -11,12 +11,13 @@ struct tp_inputs {
     int n_paths, capacity;
 };
 
-/* Expands the words: a folder stands for its files (.jpg .jpeg .png .webp .npy .json, by name, not its
- * sub-folders), anything else for itself. Release with tp_inputs_fini(). */
-bool tp_inputs_gather(struct tp_inputs *in, char **words, int n_words, struct tp_err *err) TP_MUST_USE;
+/* Expands the words: a folder stands for its files (.jpg .jpeg .png .webp .npy .json, by name, not
+ * its sub-folders), anything else for itself. Release with tp_inputs_fini(). */
+bool tp_inputs_gather(struct tp_inputs *in, char **words, int n_words,
+                      struct tp_err *err) TP_MUST_USE;
 
-/* Marks as done the inputs that lines of `out_path` ({"input":"<path>",...}) name. A last line that was
- * cut off is taken away from the file. A file that is not there marks nothing. */
+/* Marks as done the inputs that lines of `out_path` ({"input":"<path>",...}) name. A last line that
+ * was cut off is taken away from the file. A file that is not there marks nothing. */
 bool tp_inputs_resume(struct tp_inputs *in, const char *out_path, struct tp_err *err) TP_MUST_USE;
 
 void tp_inputs_fini(struct tp_inputs *in);

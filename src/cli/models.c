@@ -13,7 +13,8 @@ int tp_cli_models(int argc, char **argv)
     struct tp_err err = { 0 };
     struct tp_models models;
     const struct tp_flag flags[] = {
-        { "models", TP_FLAG_TEXT, &folder, 0, 0, "DIR", "folder of models beside the built-in ones" },
+        { "models", TP_FLAG_TEXT, &folder, 0, 0, "DIR",
+          "folder of models beside the built-in ones" },
     };
     const struct tp_cli_command command = { "models", "", flags, 1, 0, 0 };
     int n_words, status;

@@ -27,7 +27,8 @@ struct run {
 };
 
 /* Reads one input whole: a file, or standard input for "-". */
-static bool read_input(const struct run *r, const char *path, struct tp_buf *body, struct tp_err *err)
+static bool read_input(const struct run *r, const char *path, struct tp_buf *body,
+                       struct tp_err *err)
 {
     void *bytes = NULL;
     size_t n_bytes = 0;
@@ -111,7 +112,8 @@ static bool run_all(struct run *r, struct tp_err *err)
 static bool open_out(struct run *r, struct tp_err *err)
 {
     if (r->resume && !r->out_path)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "--resume: goes on with the file of --out; name it");
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "--resume: goes on with the file of --out; name it");
     if (r->resume && !tp_inputs_resume(&r->inputs, r->out_path, err)) return false;
     r->out = r->out_path ? fopen(r->out_path, r->resume ? "ae" : "we") : stdout;
     if (r->out) return true;
@@ -137,7 +139,8 @@ int tp_cli_run(int argc, char **argv)
     struct tp_options *o = &r.options;
     struct tp_err err = { 0 };
     const struct tp_flag flags[] = {
-        { "layers", TP_FLAG_TEXT, &o->layers, 0, 0, "A,B", "layers to answer, default: the outputs" },
+        { "layers", TP_FLAG_TEXT, &o->layers, 0, 0, "A,B",
+          "layers to answer, default: the outputs" },
         { "pool", TP_FLAG_TEXT, &o->pool, 0, 0, "KIND", "none (default), max, avg, min, sum" },
         { "window", TP_FLAG_TEXT, &o->window, 0, 0, "HxW", "pool by window; without it: globally" },
         { "stride", TP_FLAG_TEXT, &o->stride, 0, 0, "HxW", "default: the window" },
@@ -149,7 +152,8 @@ int tp_cli_run(int argc, char **argv)
         { "format", TP_FLAG_TEXT, &o->format, 0, 0, "F", "json: one line per input" },
         { "out", TP_FLAG_TEXT, &r.out_path, 0, 0, "FILE", "write there, default: standard output" },
         { "resume", TP_FLAG_SWITCH, &r.resume, 0, 0, "", "skip inputs that --out has already" },
-        { "models", TP_FLAG_TEXT, &r.folder, 0, 0, "DIR", "folder of models beside the built-in ones" },
+        { "models", TP_FLAG_TEXT, &r.folder, 0, 0, "DIR",
+          "folder of models beside the built-in ones" },
         { "threads", TP_FLAG_INT, &r.threads, 1, 1024, "N", "default: all processors" },
         TP_LIMIT_FLAGS(r.limits),
     };

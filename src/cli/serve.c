@@ -33,7 +33,8 @@ static const char *wait_for_end(const sigset_t *signals)
     return number == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
-/* Blocked before any thread starts, so that all of them inherit it and sigwait() gets the signal. */
+/* Blocked before any thread starts, so that all of them inherit it and sigwait() gets the
+ * signal. */
 static sigset_t block_signals(void)
 {
     sigset_t signals;
@@ -50,8 +51,8 @@ static bool setup_log(const struct settings *s, struct tp_err *err)
     enum tp_log_level level;
     bool json = !strcmp(s->log_format, "json");
     if (!tp_log_level_parse(s->log_level, &level))
-        return tp_fail(err, TP_INVALID_ARGUMENT, "--log-level: '%s' is none of debug, info, warn, error",
-                       s->log_level);
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "--log-level: '%s' is none of debug, info, warn, error", s->log_level);
     if (!json && strcmp(s->log_format, "text"))
         return tp_fail(err, TP_INVALID_ARGUMENT, "--log-format: '%s' is neither text nor json",
                        s->log_format);
@@ -73,9 +74,11 @@ static bool serve(const struct settings *s, struct tp_err *err)
     if (!tp_models_load(&models, s->models, &s->http.limits, err)) goto out;
     if (!tp_workers_new(&workers, n_threads, s->queue_depth, err)) goto out;
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
-    tp_log(TP_LOG_INFO, "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
-           "libmicrohttpd %s)", TP_VERSION, models.n_served, s->http.host, tp_server_port(server),
-           tp_cpu_name(), n_threads, tp_server_library());
+    tp_log(TP_LOG_INFO,
+           "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
+           "libmicrohttpd %s)",
+           TP_VERSION, models.n_served, s->http.host, tp_server_port(server), tp_cpu_name(),
+           n_threads, tp_server_library());
 
     const char *why = wait_for_end(&signals);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
@@ -95,19 +98,23 @@ int tp_cli_serve(int argc, char **argv)
     struct settings s = defaults();
     struct tp_err err = { 0 };
     const struct tp_flag flags[] = {
-        { "host", TP_FLAG_TEXT, &s.http.host, 0, 0, "ADDRESS", "where to listen, default 127.0.0.1" },
+        { "host", TP_FLAG_TEXT, &s.http.host, 0, 0, "ADDRESS",
+          "where to listen, default 127.0.0.1" },
         { "port", TP_FLAG_INT, &s.http.port, 0, 65535, "N", "default 8080; 0: any that is free" },
-        { "models", TP_FLAG_TEXT, &s.models, 0, 0, "DIR", "folder of models beside the built-in ones" },
+        { "models", TP_FLAG_TEXT, &s.models, 0, 0, "DIR",
+          "folder of models beside the built-in ones" },
         { "threads", TP_FLAG_INT, &s.threads, 1, 1024, "N",
           "compute threads at most, default: all processors this process may use" },
-        { "queue-depth", TP_FLAG_INT, &s.queue_depth, 1, 100000, "N", "jobs that may wait, default 256" },
+        { "queue-depth", TP_FLAG_INT, &s.queue_depth, 1, 100000, "N",
+          "jobs that may wait, default 256" },
         { "max-connections", TP_FLAG_INT, &s.http.max_connections, 1, 100000, "N", "default 1024" },
         { "idle-seconds", TP_FLAG_INT, &s.http.idle_seconds, 1, 3600, "N",
           "a silent connection is closed, default 60" },
         { "drain-seconds", TP_FLAG_INT, &s.drain_seconds, 0, 3600, "N",
           "time to answer what was accepted, default 20" },
         TP_LIMIT_FLAGS(s.http.limits),
-        { "log-level", TP_FLAG_TEXT, &s.log_level, 0, 0, "LEVEL", "debug, info (default), warn, error" },
+        { "log-level", TP_FLAG_TEXT, &s.log_level, 0, 0, "LEVEL",
+          "debug, info (default), warn, error" },
         { "log-format", TP_FLAG_TEXT, &s.log_format, 0, 0, "FORM", "text (default) or json" },
     };
     const struct tp_cli_command command = {

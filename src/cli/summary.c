@@ -12,7 +12,8 @@ int tp_cli_summary(int argc, char **argv)
     struct tp_err err = { 0 };
     struct tp_model *model;
     const struct tp_flag flags[] = {
-        { "models", TP_FLAG_TEXT, &folder, 0, 0, "DIR", "folder of models beside the built-in ones" },
+        { "models", TP_FLAG_TEXT, &folder, 0, 0, "DIR",
+          "folder of models beside the built-in ones" },
         { "json", TP_FLAG_SWITCH, &json, 0, 0, "", "as GET /v1/models/{m} answers it" },
     };
     const struct tp_cli_command command = {

@@ -13,7 +13,8 @@ static void write_shape(struct tp_buf *b, const struct tp_shape *s)
     tp_buf_text(b, "]");
 }
 
-static void write_output(struct tp_buf *b, const struct tp_answer *a, const struct tp_answer_output *o)
+static void write_output(struct tp_buf *b, const struct tp_answer *a,
+                         const struct tp_answer_output *o)
 {
     tp_buf_text(b, "{\"name\":");
     tp_json_quote(b, o->name);
@@ -55,11 +56,13 @@ void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a)
 
 void tp_answer_end(struct tp_buf *b, const struct tp_timing *t)
 {
-    tp_buf_printf(b, ",\"timing_ms\":{\"queue\":%.3f,\"decode\":%.3f,\"infer\":%.3f,\"encode\":%.3f}}\n",
-                  t->queue, t->decode, t->infer, t->encode);
+    tp_buf_printf(
+        b, ",\"timing_ms\":{\"queue\":%.3f,\"decode\":%.3f,\"infer\":%.3f,\"encode\":%.3f}}\n",
+        t->queue, t->decode, t->infer, t->encode);
 }
 
-void tp_answer_error(struct tp_buf *b, const char *message, const char *code, const char *request_id)
+void tp_answer_error(struct tp_buf *b, const char *message, const char *code,
+                     const char *request_id)
 {
     tp_buf_text(b, "{\"error\":");
     tp_json_quote(b, message);

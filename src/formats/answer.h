@@ -27,12 +27,13 @@ struct tp_answer {
     int digits;
 };
 
-/* Appends all of the answer but its timing and the closing brace: the time that writing takes is part
- * of what tp_answer_end() then says. Out of room shows in b->failed. */
+/* Appends all of the answer but its timing and the closing brace: the time that writing takes is
+ * part of what tp_answer_end() then says. Out of room shows in b->failed. */
 void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a);
 void tp_answer_end(struct tp_buf *b, const struct tp_timing *t);
 
 /* {"error": ..., "code": ..., "request_id": ...} */
-void tp_answer_error(struct tp_buf *b, const char *message, const char *code, const char *request_id);
+void tp_answer_error(struct tp_buf *b, const char *message, const char *code,
+                     const char *request_id);
 
 #endif

@@ -97,8 +97,8 @@ static void count_text(char *to, size_t room, int64_t n)
 static void write_row(struct tp_buf *b, const int width[4], const char *name, const char *type,
                       const char *shape, const char *parameters, const char *macs)
 {
-    tp_buf_printf(b, "%-*s  %-*s  %-*s  %*s  %14s\n", width[0], name, width[1], type, width[2], shape,
-                  width[3], parameters, macs);
+    tp_buf_printf(b, "%-*s  %-*s  %-*s  %*s  %14s\n", width[0], name, width[1], type, width[2],
+                  shape, width[3], parameters, macs);
 }
 
 void tp_describe_table(struct tp_buf *b, const struct tp_model *m)
@@ -125,5 +125,6 @@ void tp_describe_table(struct tp_buf *b, const struct tp_model *m)
     }
     count_text(macs, sizeof macs, tp_model_macs(m));
     tp_buf_printf(b, "\ntotal: %d layers, %" PRId64 " parameters, %s multiply-adds per image\n",
-                  m->n_layers, tp_model_parameters(m), tp_model_macs(m) < 0 ? "any number of" : macs);
+                  m->n_layers, tp_model_parameters(m),
+                  tp_model_macs(m) < 0 ? "any number of" : macs);
 }

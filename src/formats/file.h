@@ -9,8 +9,8 @@ struct tp_file {
     size_t n_bytes;
 };
 
-/* Maps a regular file read-only; `path` may be relative to the folder open at `dir_fd` (AT_FDCWD: the
- * current one). An empty file has bytes == NULL. The message names the path as given. */
+/* Maps a regular file read-only; `path` may be relative to the folder open at `dir_fd` (AT_FDCWD:
+ * the current one). An empty file has bytes == NULL. The message names the path as given. */
 bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err) TP_MUST_USE;
 void tp_file_unmap(struct tp_file *f);
 

@@ -22,7 +22,8 @@ static bool is_model(int dir, const char *file, struct tp_folder_entry *e)
         { "pipeline.json", ".json", true }, { "model.onnx", ".onnx", false },
     };
     size_t length = strlen(file);
-    if (file[0] == '.' || length >= sizeof e->name || ends_with(file, ".preprocess.json")) return false;
+    if (file[0] == '.' || length >= sizeof e->name || ends_with(file, ".preprocess.json"))
+        return false;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t cut = 0;
         snprintf(e->path, sizeof e->path, "%.240s/%s", file, forms[i].inside);

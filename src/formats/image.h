@@ -13,8 +13,8 @@ struct tp_image {
 };
 
 struct tp_image_options {
-    bool gray;                       /* 1 channel (ITU-R 601 luma, as PIL's convert("L")) instead of RGB */
-    int least_side;                  /* > 0: a JPEG may be decoded at a reduced size as long as both of
+    bool gray;   /* 1 channel (ITU-R 601 luma, as PIL's convert("L")) instead of RGB */
+    int least_side;   /* > 0: a JPEG may be decoded at a reduced size as long as both of
                                       * its sides stay at least this long; 0: in full */
     int64_t max_pixels;              /* as the file's header declares them, before any allocation */
 };
@@ -30,15 +30,16 @@ bool tp_image_decode(struct tp_image *out, const void *bytes, size_t n_bytes,
                      const struct tp_image_options *options, int full_size[2],
                      struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
 
-/* Fails, naming --max-pixels, when an image has more pixels than that; width and height are at least
- * 1. For the decoders, before they allocate. */
+/* Fails, naming --max-pixels, when an image has more pixels than that; width and height are at
+ * least 1. For the decoders, before they allocate. */
 bool tp_image_check_size(int64_t width, int64_t height, int64_t max_pixels,
                          struct tp_err *err) TP_MUST_USE;
 
 /* gray[i] = ITU-R 601 luma of rgb[3 i ...] as PIL's convert("L") rounds it; gray may be rgb. */
 void tp_image_luma(uint8_t *gray, const uint8_t *rgb, int64_t n_pixels);
 
-/* rgb[3 i ...] = rgba[4 i ...] over white, as PIL's paste with the alpha as mask; rgb may be rgba. */
+/* rgb[3 i ...] = rgba[4 i ...] over white, as PIL's paste with the alpha as mask; rgb may be
+ * rgba. */
 void tp_image_over_white(uint8_t *rgb, const uint8_t *rgba, int64_t n_pixels);
 
 #endif

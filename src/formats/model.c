@@ -13,7 +13,7 @@ struct tp_limits tp_limits_default(void)
         .max_batch = 64,
         .max_layers = 4096,
         .max_workspace_bytes = (size_t)1 << 30,
-        .max_operations = (int64_t)1 << 41,      /* 64 images through VGG-16: some 10 s on 2 cores */
+        .max_operations = (int64_t)1 << 41,      /* 64 images of VGG-16: 10 s on 2 cores */
         .max_output_bytes = (size_t)256 << 20,
     };
 }

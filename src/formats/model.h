@@ -10,7 +10,7 @@ struct tp_model {
     struct tp_graph *graph;
     struct tp_preprocess preprocess;
     bool builtin;
-    int *layers;                     /* node indices of the layers that users see; in the graph's arena */
+    int *layers;                     /* node indices of the layers that users see; in its arena */
     int n_layers;
 };
 

@@ -49,7 +49,8 @@ static bool read_preprocess(struct tp_model *m, int dir, const char *file, struc
         *err = local;
         return false;
     }
-    bool ok = tp_preprocess_parse(&m->preprocess, f.bytes, f.n_bytes, err) || tp_fail_in(err, "%s", file);
+    bool ok =
+        tp_preprocess_parse(&m->preprocess, f.bytes, f.n_bytes, err) || tp_fail_in(err, "%s", file);
     tp_file_unmap(&f);
     return ok;
 }
@@ -87,7 +88,7 @@ static void split_path(const char *path, char folder[PATH_BYTES], char file[PATH
     if (!strcmp(file, "pipeline.json") && slash) {
         const char *parent = strrchr(folder, '/');
         base = parent ? parent + 1 : folder;
-        if (!base[strspn(base, ".")]) base = file;               /* ".", ".." and "/" name nothing */
+        if (!base[strspn(base, ".")]) base = file;   /* ".", ".." and "/" name nothing */
     }
     snprintf(name, PATH_BYTES, "%s", base);
     char *dot = strrchr(name, '.');
@@ -112,8 +113,10 @@ static bool open_path(struct tp_model **out, const char *path, const struct tp_l
 
     size_t length = strlen(file);
     if (length < 5 || strcmp(file + length - 5, ".json"))
-        return tp_fail(err, TP_UNSUPPORTED_FORMAT, "%s: not a kind of model file that is read here; "
-                       "a pipeline's name ends in .json", path);
+        return tp_fail(err, TP_UNSUPPORTED_FORMAT,
+                       "%s: not a kind of model file that is read here; "
+                       "a pipeline's name ends in .json",
+                       path);
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) return tp_fail(err, TP_NOT_FOUND, "%s: %s", path, strerror(errno));
     bool ok = open_pipeline(out, dir, file, name, preprocess, limits, err);
@@ -131,8 +134,8 @@ static bool fail_unknown(const char *name, const char *folder, struct tp_err *er
     if (folder)
         return tp_fail(err, TP_NOT_FOUND, "no model '%.64s': it is neither built in (%s) nor in %s",
                        name, names, folder);
-    return tp_fail(err, TP_NOT_FOUND, "no model '%.64s': built in are %s; a file's path ends in .json",
-                   name, names);
+    return tp_fail(err, TP_NOT_FOUND,
+                   "no model '%.64s': built in are %s; a file's path ends in .json", name, names);
 }
 
 bool tp_model_open(struct tp_model **out, const char *name, const char *folder,

@@ -13,8 +13,8 @@ struct tp_part {
 };
 
 /* Cuts `body` at the boundary that `content_type` ("multipart/form-data; boundary=...") names.
- * *parts lives in `arena`, its pointers also into `body`. At most max_parts, each with at most 8 KiB
- * of headers; a body without its closing boundary is refused as truncated. */
+ * *parts lives in `arena`, its pointers also into `body`. At most max_parts, each with at most 8
+ * KiB of headers; a body without its closing boundary is refused as truncated. */
 bool tp_multipart_parse(struct tp_part **parts, int *n_parts, const char *content_type,
                         const void *body, size_t n_bytes, int max_parts, struct tp_arena *arena,
                         struct tp_err *err) TP_MUST_USE;

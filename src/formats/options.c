@@ -9,7 +9,7 @@
 
 enum { MAX_WINDOW = 1 << 16, MAX_TAPS = 256, MAX_DIGITS = 9 };
 
-/* ---- the words --------------------------------------------------------------------------------- */
+/* ---- the words ------------------------------------------------------------------------------- */
 
 static const struct { const char *key; size_t at; } keys[] = {
 #define KEY(name) { #name, offsetof(struct tp_options, name) }
@@ -43,8 +43,10 @@ static bool refuse_later_forms(const struct tp_options *o, struct tp_err *err)
                                          "concat", "dtype" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i])
-            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: not available in this version, which pools "
-                           "by window=, or globally when only pool= is given", names[i]);
+            return tp_fail(err, TP_INVALID_ARGUMENT,
+                           "%s: not available in this version, which pools "
+                           "by window=, or globally when only pool= is given",
+                           names[i]);
     if (o->format && strcmp(o->format, "json"))
         return tp_fail(err, TP_INVALID_ARGUMENT, "format=%.32s: not available in this version; "
                        "answers are json", o->format);
@@ -58,7 +60,8 @@ static bool read_bool(const char *key, const char *text, bool *out, struct tp_er
     return tp_fail(err, TP_INVALID_ARGUMENT, "%s=%.32s: expected true or false", key, text);
 }
 
-/* Reads up to `max` whole numbers of [least, most] with `separator` between them; their count, or 0. */
+/* Reads up to `max` whole numbers of [least, most] with `separator` between them; their count, or
+ * 0. */
 static int read_ints(const char *text, char separator, int least, int most, int *out, int max)
 {
     int n = 0;
@@ -80,8 +83,9 @@ static bool read_pair(const char *key, const char *text, int out[2], struct tp_e
     int n = read_ints(text, 'x', 1, MAX_WINDOW, out, 2);
     if (n == 1) out[1] = out[0];
     if (n) return true;
-    return tp_fail(err, TP_INVALID_ARGUMENT, "%s=%.32s: expected a size such as 2, or height x width "
-                   "such as 2x3, of 1 to %d", key, text, MAX_WINDOW);
+    return tp_fail(err, TP_INVALID_ARGUMENT,
+                   "%s=%.32s: expected a size such as 2, or height x width such as 2x3, of 1 to %d",
+                   key, text, MAX_WINDOW);
 }
 
 static bool read_padding(const char *text, struct tp_window *w, struct tp_err *err)
@@ -98,7 +102,7 @@ static bool read_padding(const char *text, struct tp_window *w, struct tp_err *e
                    "top,left,bottom,right such as 0,0,1,1", text);
 }
 
-/* ---- their meaning ------------------------------------------------------------------------------- */
+/* ---- their meaning --------------------------------------------------------------------------- */
 
 static bool read_kind(const char *text, enum tp_pool_kind *kind, struct tp_err *err)
 {
@@ -112,16 +116,19 @@ static bool read_kind(const char *text, enum tp_pool_kind *kind, struct tp_err *
             return true;
         }
     bool later = !strcmp(text, "lp") || !strcmp(text, "gem") || !strcmp(text, "std");
-    return tp_fail(err, TP_INVALID_ARGUMENT, "pool=%.32s: %s; there are none, max, avg, min and sum",
-                   text, later ? "not available in this version" : "no such pooling");
+    return tp_fail(err, TP_INVALID_ARGUMENT,
+                   "pool=%.32s: %s; there are none, max, avg, min and sum", text,
+                   later ? "not available in this version" : "no such pooling");
 }
 
 /* A word that only means something beside another one must not be silently ignored. */
 static bool check_alone(const struct tp_options *o, enum tp_pool_kind kind, struct tp_err *err)
 {
     if (o->window && kind == TP_POOL_NONE)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "window=%.32s: says how large the pool's windows are; "
-                       "add pool=max, avg, min or sum", o->window);
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "window=%.32s: says how large the pool's windows are; "
+                       "add pool=max, avg, min or sum",
+                       o->window);
     const char *stray = o->stride ? "stride" : o->padding ? "padding" : o->ceil ? "ceil" : NULL;
     if (stray && !o->window)
         return tp_fail(err, TP_INVALID_ARGUMENT, "%s: belongs to a window; add window=, such as "
@@ -153,7 +160,8 @@ static bool read_form(const struct tp_options *o, struct tp_ask *ask, bool *chan
     if (o->layout) {
         *channels_first = !strcmp(o->layout, "nchw");
         if (!*channels_first && strcmp(o->layout, "nhwc"))
-            return tp_fail(err, TP_INVALID_ARGUMENT, "layout=%.32s: expected nchw or nhwc", o->layout);
+            return tp_fail(err, TP_INVALID_ARGUMENT, "layout=%.32s: expected nchw or nhwc",
+                           o->layout);
     }
     if (o->nested && !read_bool("nested", o->nested, &ask->nested, err)) return false;
     if (o->digits && read_ints(o->digits, 0, 1, MAX_DIGITS, &ask->digits, 1) != 1)

@@ -1,5 +1,5 @@
-/* options.h - what is asked of the layers, in words: the query string, JSON "outputs" and the tool's
- * flags all end here. */
+/* options.h - what is asked of the layers, in words: the query string, JSON "outputs" and the
+ * tool's flags all end here. */
 #ifndef TP_OPTIONS_H
 #define TP_OPTIONS_H
 
@@ -28,11 +28,12 @@ struct tp_ask {
 bool tp_options_ask(const struct tp_options *o, const struct tp_graph *g, struct tp_ask *ask,
                     struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
 
-/* The same where each output has words of its own: outputs[i] (pooling words only) asks for the layer
- * names[i]; *o says the rest and must not name layers or pooling. */
+/* The same where each output has words of its own: outputs[i] (pooling words only) asks for the
+ * layer names[i]; *o says the rest and must not name layers or pooling. */
 bool tp_options_ask_each(const struct tp_options *o, const struct tp_options *outputs,
                          const char *const *names, int n_outputs, const struct tp_graph *g,
-                         struct tp_ask *ask, struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+                         struct tp_ask *ask, struct tp_arena *arena,
+                         struct tp_err *err) TP_MUST_USE;
 
 /* A text that is the same for two asks exactly when they ask the same: for finding a plan again. */
 struct tp_buf;

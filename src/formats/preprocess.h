@@ -24,20 +24,21 @@ struct tp_preprocess {
 };
 
 /* The preset for a model whose input is [n, h, w, c] (TP_ANY where open):
- *   c = 1: gray; c = 3: RGB; scale 1/255; h and w fixed: resized exactly to them; open: no resize. */
+ *   c = 1: gray; c = 3: RGB; scale 1/255; h and w fixed: resized to them; open: no resize. */
 struct tp_preprocess tp_preprocess_default(const struct tp_shape *input);
 
 /* Reads preprocess.json over the preset in *p: keys that are absent keep it, and *p stays as it was
- * when reading fails. "resize" without "mode" means what torchvision's Resize means: a number is the
- * shortest side, [height, width] is exact. "resize" and "crop" may be null: none. */
+ * when reading fails. "resize" without "mode" means what torchvision's Resize means: a number is
+ * the shortest side, [height, width] is exact. "resize" and "crop" may be null: none. */
 bool tp_preprocess_parse(struct tp_preprocess *p, const char *json, size_t n_bytes,
                          struct tp_err *err) TP_MUST_USE;
 
-/* Decodes and prepares one image. *out: [1, h, w, c] in `arena`. source_size (may be NULL): width and
- * height of the upright image in the file. Uses up to n_threads threads. */
+/* Decodes and prepares one image. *out: [1, h, w, c] in `arena`. source_size (may be NULL): width
+ * and height of the upright image in the file. Uses up to n_threads threads. */
 bool tp_preprocess_image(const struct tp_preprocess *p, struct tp_tensor *out, const void *bytes,
                          size_t n_bytes, const struct tp_limits *limits, int n_threads,
-                         int source_size[2], struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+                         int source_size[2], struct tp_arena *arena,
+                         struct tp_err *err) TP_MUST_USE;
 
 /* The same from pixels that are there already (a uint8 .npy array). */
 bool tp_preprocess_pixels(const struct tp_preprocess *p, struct tp_tensor *out,

@@ -13,7 +13,8 @@
 
 enum { MAX_OUTPUTS = 256, MAX_WORD_BYTES = 64 };
 
-#define READABLE "a JPEG, PNG or WebP file, a .npy array, multipart/form-data with such files, or JSON"
+#define READABLE                                                                                   \
+    "a JPEG, PNG or WebP file, a .npy array, multipart/form-data with such files, or JSON"
 
 struct reader {                      /* what every step needs */
     struct tp_request *rq;
@@ -40,7 +41,7 @@ static struct tp_source *add_source(const struct reader *r)
     return &rq->sources[rq->n_sources++];
 }
 
-/* ---- .npy ---------------------------------------------------------------------------------------- */
+/* ---- .npy ------------------------------------------------------------------------------------ */
 
 /* uint8 [h, w], [h, w, c] or [n, h, w, c] with 1 or 3 channels: images. */
 static bool add_pixels(const struct reader *r, const struct tp_npy *npy)
@@ -51,9 +52,11 @@ static bool add_pixels(const struct reader *r, const struct tp_npy *npy)
     bool fits = s.rank == 4 && (s.dim[3] == 1 || s.dim[3] == 3);
     for (int i = 0; i < 3; i++) fits = fits && s.dim[i] >= 1 && s.dim[i] <= INT32_MAX;
     if (!fits)
-        return tp_fail(r->err, TP_INVALID_SHAPE, "npy: a uint8 array is read as an image and must be "
+        return tp_fail(r->err, TP_INVALID_SHAPE,
+                       "npy: a uint8 array is read as an image and must be "
                        "[height, width], [height, width, channels] or [n, height, width, channels] "
-                       "with 1 or 3 channels; this one is %s", TP_SHAPE(&npy->shape));
+                       "with 1 or 3 channels; this one is %s",
+                       TP_SHAPE(&npy->shape));
     if (s.dim[1] > r->limits->max_pixels / s.dim[2])
         return tp_fail(r->err, TP_TOO_LARGE, "npy: an image of %" PRId64 "x%" PRId64 " exceeds the "
                        "limit of %" PRId64 " pixels (--max-pixels)", s.dim[2], s.dim[1],
@@ -86,12 +89,13 @@ static bool add_npy(const struct reader *r, const void *bytes, size_t n_bytes)
     return true;
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* An image or array file. `where` names it in messages. */
 static bool add_file(const struct reader *r, const char *where, const void *bytes, size_t n_bytes)
 {
-    if (tp_npy_sniff(bytes, n_bytes)) return add_npy(r, bytes, n_bytes) || tp_fail_in(r->err, "%s", where);
+    if (tp_npy_sniff(bytes, n_bytes))
+        return add_npy(r, bytes, n_bytes) || tp_fail_in(r->err, "%s", where);
     if (tp_image_sniff(bytes, n_bytes) == TP_IMAGE_UNKNOWN)
         return tp_fail(r->err, n_bytes ? TP_UNSUPPORTED_FORMAT : TP_INVALID_IMAGE,
                        "%s: %s; expected a JPEG, PNG or WebP file or a .npy array", where,
@@ -133,25 +137,27 @@ static bool read_multipart(const struct reader *r, const char *content_type, con
         if (!add_file(r, where, p->data, p->n_bytes)) return false;
     }
     if (!r->rq->n_sources)
-        return tp_fail(r->err, TP_INVALID_ARGUMENT, "multipart: no file among %d parts; expected at "
-                       "least one image", n_parts);
+        return tp_fail(r->err, TP_INVALID_ARGUMENT,
+                       "multipart: no file among %d parts; expected at least one image",
+                       n_parts);
     return true;
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static bool read_numbers(const struct reader *r, const struct tp_json *doc, const json_t *v,
                          const char *where, struct tp_tensor *t)
 {
     const struct tp_json_span *span = tp_json_span(doc, v);
     if (!span)
-        return tp_fail(r->err, TP_INVALID_JSON, "%s: expected an array of numbers, nested or flat; got "
-                       "%s", where, tp_json_kind(doc, v));
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "%s: expected an array of numbers, nested or flat; got %s",
+                       where, tp_json_kind(doc, v));
     int64_t n = tp_json_span_count(span);
     if (!tp_json_span_shape(doc, span, where, &t->shape, r->err)) return false;
     if (n > r->limits->max_elements)
-        return tp_fail(r->err, TP_TOO_LARGE, "%s: %" PRId64 " numbers; the limit is %" PRId64, where, n,
-                       r->limits->max_elements);
+        return tp_fail(r->err, TP_TOO_LARGE, "%s: %" PRId64 " numbers; the limit is %" PRId64,
+                       where, n, r->limits->max_elements);
     t->data = tp_arena_floats(r->arena, n);
     if (!t->data) return tp_arena_fail(r->arena, r->err);
     return tp_json_span_floats(doc, span, where, t->data, r->err);
@@ -167,8 +173,9 @@ static bool read_shape_data(const struct reader *r, const struct tp_json *doc, j
         if (!strcmp(key, "shape")) shape = value;
         else if (!strcmp(key, "data")) data = value;
         else
-            return tp_fail(r->err, TP_INVALID_JSON, "tensor: unknown key '%.40s'; expected shape and "
-                           "data", key);
+            return tp_fail(r->err, TP_INVALID_JSON,
+                           "tensor: unknown key '%.40s'; expected shape and data",
+                           key);
     }
     if (!shape || !data)
         return tp_fail(r->err, TP_INVALID_JSON, "tensor: \"%s\" is missing; expected {\"shape\": "
@@ -179,8 +186,9 @@ static bool read_shape_data(const struct reader *r, const struct tp_json *doc, j
         !read_numbers(r, doc, data, "tensor.data", t)) return false;
     int64_t n = tp_shape_elements(&t->shape);
     if (n != tp_shape_elements(&s))
-        return tp_fail(r->err, TP_INVALID_SHAPE, "tensor: shape %s needs %" PRId64 " numbers; data has %"
-                       PRId64, TP_SHAPE(&s), tp_shape_elements(&s), n);
+        return tp_fail(r->err, TP_INVALID_SHAPE,
+                       "tensor: shape %s needs %" PRId64 " numbers; data has %" PRId64,
+                       TP_SHAPE(&s), tp_shape_elements(&s), n);
     t->shape = s;
     return true;
 }
@@ -188,7 +196,8 @@ static bool read_shape_data(const struct reader *r, const struct tp_json *doc, j
 static bool add_tensor(const struct reader *r, const struct tp_json *doc, json_t *v)
 {
     struct tp_tensor t = { 0 };
-    if (json_is_object(v) ? !read_shape_data(r, doc, v, &t) : !read_numbers(r, doc, v, "tensor", &t))
+    if (json_is_object(v) ? !read_shape_data(r, doc, v, &t)
+                          : !read_numbers(r, doc, v, "tensor", &t))
         return false;
     struct tp_source *source = add_source(r);
     if (!source) return false;
@@ -202,8 +211,8 @@ static bool add_base64(const struct reader *r, const struct tp_json *doc, const 
     const uint8_t *bytes;
     size_t n_bytes;
     if (!json_is_string(v) || tp_json_span(doc, v))
-        return tp_fail(r->err, TP_INVALID_JSON, "%s: expected base64 text or a data: URI; got %s", where,
-                       tp_json_kind(doc, v));
+        return tp_fail(r->err, TP_INVALID_JSON, "%s: expected base64 text or a data: URI; got %s",
+                       where, tp_json_kind(doc, v));
     return tp_base64_decode(&bytes, &n_bytes, json_string_value(v), json_string_length(v), where,
                             r->arena, r->err) &&
            add_file(r, where, bytes, n_bytes);
@@ -213,8 +222,9 @@ static bool add_images(const struct reader *r, const struct tp_json *doc, const 
 {
     char where[32];
     if (!json_is_array(v) || !json_array_size(v))
-        return tp_fail(r->err, TP_INVALID_JSON, "images: expected an array of base64 texts or data: "
-                       "URIs; got %s", tp_json_kind(doc, v));
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "images: expected an array of base64 texts or data: URIs; got %s",
+                       tp_json_kind(doc, v));
     for (size_t i = 0; i < json_array_size(v); i++) {
         snprintf(where, sizeof where, "images[%zu]", i);
         if (!add_base64(r, doc, json_array_get(v, i), where)) return false;
@@ -237,7 +247,8 @@ static const char *word_of(const struct reader *r, const struct tp_json *doc, co
     }
     if (json_is_string(v)) return json_string_value(v);
     if (json_is_boolean(v)) return json_is_true(v) ? "true" : "false";
-    if (json_is_integer(v)) return tp_arena_printf(r->arena, "%lld", (long long)json_integer_value(v));
+    if (json_is_integer(v))
+        return tp_arena_printf(r->arena, "%lld", (long long)json_integer_value(v));
     if (json_is_real(v)) return tp_arena_printf(r->arena, "%.17g", json_real_value(v));
     return NULL;
 }
@@ -247,23 +258,28 @@ static bool read_output(const struct reader *r, const struct tp_json *doc, json_
     const char *key;
     json_t *value;
     if (!json_is_object(v))
-        return tp_fail(r->err, TP_INVALID_JSON, "outputs[%d]: expected an object such as {\"name\": "
-                       "\"conv\", \"pool\": \"max\"}; got %s", i, tp_json_kind(doc, v));
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "outputs[%d]: expected an object such as {\"name\": "
+                       "\"conv\", \"pool\": \"max\"}; got %s",
+                       i, tp_json_kind(doc, v));
     json_object_foreach(v, key, value) {
         const char *word = word_of(r, doc, value);
         if (!word || strlen(word) > 16 * MAX_WORD_BYTES)
-            return tp_fail(r->err, TP_INVALID_JSON, "outputs[%d].%.40s: expected a word or a number; got "
-                           "%s", i, key, tp_json_kind(doc, value));
+            return tp_fail(r->err, TP_INVALID_JSON,
+                           "outputs[%d].%.40s: expected a word or a number; got %s",
+                           i, key, tp_json_kind(doc, value));
         if (!strcmp(key, "name")) r->rq->names[i] = word;
         else if (!strcmp(key, "layers") || !strcmp(key, "layout") || !strcmp(key, "nested") ||
                  !strcmp(key, "digits") || !strcmp(key, "format"))
-            return tp_fail(r->err, TP_INVALID_ARGUMENT, "outputs[%d].%s: holds for the whole answer; put "
-                           "it into the query", i, key);
+            return tp_fail(r->err, TP_INVALID_ARGUMENT,
+                           "outputs[%d].%s: holds for the whole answer; put it into the query",
+                           i, key);
         else if (!tp_options_set(&r->rq->outputs[i], key, word, r->err))
             return tp_fail_in(r->err, "outputs[%d]", i);
     }
     if (r->rq->names[i]) return true;
-    return tp_fail(r->err, TP_INVALID_JSON, "outputs[%d]: \"name\" is missing; it names the layer", i);
+    return tp_fail(r->err, TP_INVALID_JSON, "outputs[%d]: \"name\" is missing; it names the layer",
+                   i);
 }
 
 static bool read_outputs(const struct reader *r, const struct tp_json *doc, const json_t *v)
@@ -271,8 +287,9 @@ static bool read_outputs(const struct reader *r, const struct tp_json *doc, cons
     struct tp_request *rq = r->rq;
     size_t n = json_array_size(v);
     if (!json_is_array(v) || n < 1 || n > MAX_OUTPUTS)
-        return tp_fail(r->err, TP_INVALID_JSON, "outputs: expected an array of 1 to %d objects; got %s",
-                       MAX_OUTPUTS, tp_json_kind(doc, v));
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "outputs: expected an array of 1 to %d objects; got %s", MAX_OUTPUTS,
+                       tp_json_kind(doc, v));
     rq->names = tp_arena_zalloc(r->arena, n, sizeof *rq->names);
     rq->outputs = tp_arena_zalloc(r->arena, n, sizeof *rq->outputs);
     if (!rq->names || !rq->outputs) return tp_arena_fail(r->arena, r->err);
@@ -286,8 +303,8 @@ static bool read_member(const struct reader *r, struct tp_json *doc, const char 
 {
     bool input = !strcmp(key, "tensor") || !strcmp(key, "image") || !strcmp(key, "images");
     if (input && r->rq->n_sources)
-        return tp_fail(r->err, TP_INVALID_JSON, "body: more than one of tensor, image and images; expected "
-                       "exactly one");
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "body: more than one of tensor, image and images; expected exactly one");
     if (!strcmp(key, "tensor")) return add_tensor(r, doc, value);
     if (!strcmp(key, "image")) return add_base64(r, doc, value, "image");
     if (!strcmp(key, "images")) return add_images(r, doc, value);
@@ -296,9 +313,12 @@ static bool read_member(const struct reader *r, struct tp_json *doc, const char 
         r->rq->pipeline = value;
         return true;
     }
-    return tp_fail(r->err, TP_INVALID_JSON, "body: unknown key '%.40s'; there are tensor, image, images, "
-                   "outputs%s", key, r->with_pipeline ? ", pipeline"
-                   : strcmp(key, "pipeline") ? "" : " (a pipeline is posted to /v1/run)");
+    return tp_fail(r->err, TP_INVALID_JSON,
+                   "body: unknown key '%.40s'; there are tensor, image, images, outputs%s",
+                   key,
+                   r->with_pipeline          ? ", pipeline"
+                   : strcmp(key, "pipeline") ? ""
+                                             : " (a pipeline is posted to /v1/run)");
 }
 
 static bool read_json(const struct reader *r, const void *body, size_t n_bytes)
@@ -308,8 +328,9 @@ static bool read_json(const struct reader *r, const void *body, size_t n_bytes)
     json_t *value;
     if (!parse_document(r, &doc, body, n_bytes, "body")) return false;
     if (!json_is_object(doc->root))
-        return tp_fail(r->err, TP_INVALID_JSON, "body: expected an object such as {\"tensor\": [...]}; got "
-                       "%s", tp_json_kind(doc, doc->root));
+        return tp_fail(r->err, TP_INVALID_JSON,
+                       "body: expected an object such as {\"tensor\": [...]}; got %s",
+                       tp_json_kind(doc, doc->root));
     json_object_foreach(doc->root, key, value)
         if (!read_member(r, doc, key, value)) return false;
     if (!r->rq->n_sources)
@@ -318,7 +339,7 @@ static bool read_json(const struct reader *r, const void *body, size_t n_bytes)
     return true;
 }
 
-/* ---- any body ------------------------------------------------------------------------------------ */
+/* ---- any body -------------------------------------------------------------------------------- */
 
 static bool type_is(const char *content_type, const char *type)
 {
@@ -356,18 +377,19 @@ static bool read_body(const struct reader *r, const char *content_type, const vo
     if (type_is(content_type, "multipart/form-data"))
         return read_multipart(r, content_type, body, n_bytes);
     if (!type_is_possible(content_type))
-        return tp_fail(r->err, TP_UNSUPPORTED_FORMAT, "Content-Type %.64s is not read here; expected "
-                       READABLE, content_type);
+        return tp_fail(r->err, TP_UNSUPPORTED_FORMAT,
+                       "Content-Type %.64s is not read here; expected " READABLE, content_type);
     bool file = tp_npy_sniff(body, n_bytes) || tp_image_sniff(body, n_bytes) != TP_IMAGE_UNKNOWN;
     bool json = looks_like_json(body, n_bytes) || type_is(content_type, "application/json") ||
                 type_is(content_type, "text/json");
     if (!file && json) return read_json(r, body, n_bytes);
     if (r->with_pipeline)
-        return tp_fail(r->err, TP_UNSUPPORTED_FORMAT, "this path needs a pipeline beside the input: JSON "
+        return tp_fail(r->err, TP_UNSUPPORTED_FORMAT,
+                       "this path needs a pipeline beside the input: JSON "
                        "with \"pipeline\", or multipart/form-data with a part named pipeline");
     if (file) return add_file(r, "body", body, n_bytes);
-    return tp_fail(r->err, TP_UNSUPPORTED_FORMAT, "the body is of no format that is read here; expected "
-                   READABLE);
+    return tp_fail(r->err, TP_UNSUPPORTED_FORMAT,
+                   "the body is of no format that is read here; expected " READABLE);
 }
 
 bool tp_request_read(struct tp_request *rq, const char *content_type, const void *body,
@@ -378,7 +400,8 @@ bool tp_request_read(struct tp_request *rq, const char *content_type, const void
     const struct reader r = { rq, limits, arena, err, with_pipeline };
     if (!read_body(&r, content_type, body, n_bytes)) return false;
     if (with_pipeline && !rq->pipeline)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "no pipeline; expected \"pipeline\" beside the input, or "
+        return tp_fail(err, TP_INVALID_ARGUMENT,
+                       "no pipeline; expected \"pipeline\" beside the input, or "
                        "a part named pipeline");
     return true;
 }

@@ -11,8 +11,10 @@ static bool check_name(const struct tp_weights *w, const char *file, struct tp_e
 {
     struct stat st;
     if (!*file || strchr(file, '/') || file[0] == '.')
-        return tp_fail(err, TP_INVALID_MODEL, "weights file '%.64s': only the name of a file beside "
-                       "the pipeline, without a path, is read", file);
+        return tp_fail(err, TP_INVALID_MODEL,
+                       "weights file '%.64s': only the name of a file beside "
+                       "the pipeline, without a path, is read",
+                       file);
     if (!fstatat(w->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) && !S_ISREG(st.st_mode))
         return tp_fail(err, TP_INVALID_MODEL, "weights file '%.64s': is not a regular file", file);
     return true;
@@ -26,8 +28,9 @@ static int find(struct tp_weights *w, const char *file, struct tp_err *err)
     if (!check_name(w, file, err)) return -1;
     int i = w->n_open;
     if (i == TP_MAX_WEIGHT_FILES) {
-        tp_fail(err, TP_INVALID_MODEL, "weights file '%.64s': one pipeline may use at most %d files",
-                file, TP_MAX_WEIGHT_FILES);
+        tp_fail(err, TP_INVALID_MODEL,
+                "weights file '%.64s': one pipeline may use at most %d files", file,
+                TP_MAX_WEIGHT_FILES);
         return -1;
     }
     w->open[i].name = tp_arena_strndup(&w->arena, file, strlen(file));

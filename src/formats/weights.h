@@ -19,8 +19,8 @@ struct tp_weights {
     int n_open;
 };
 
-/* A source that reads `w`, which must stay where it is. A file's name has no slash in it and is not a
- * link, so nothing outside of the folder can be read. */
+/* A source that reads `w`, which must stay where it is. A file's name has no slash in it and is not
+ * a link, so nothing outside of the folder can be read. */
 struct tp_weight_source tp_weights_init(struct tp_weights *w, int dir_fd);
 void tp_weights_fini(struct tp_weights *w);
 

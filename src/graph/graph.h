@@ -13,7 +13,7 @@ struct tp_graph {
     int n_nodes, capacity;
     int *outputs;                    /* node indices; what is answered when nothing is asked for */
     int n_outputs;
-    struct tp_shape *shapes;         /* [n_nodes], known as soon as a node is added; TP_ANY where open */
+    struct tp_shape *shapes;   /* [n_nodes], known as soon as a node is added; TP_ANY where open */
     struct tp_names names;
 };
 
@@ -23,8 +23,8 @@ bool tp_graph_new(struct tp_graph **out, const char *name, const struct tp_shape
 void tp_graph_free(struct tp_graph *g);
 
 /* Adds a copy of *node (name and inputs are copied too; weights must live in g->arena). `inputs`
- * name earlier nodes. Infers its shape, which checks its attributes against its inputs. *index (may be
- * NULL) receives its place. Fails on a name that is taken. */
+ * name earlier nodes. Infers its shape, which checks its attributes against its inputs. *index (may
+ * be NULL) receives its place. Fails on a name that is taken. */
 bool tp_graph_add(struct tp_graph *g, const struct tp_node *node, int *index,
                   struct tp_err *err) TP_MUST_USE;
 
@@ -33,7 +33,8 @@ int tp_graph_find(const struct tp_graph *g, const char *name);
 
 /* Sets the outputs to all nodes that no node reads, unless outputs were set, and packs the weights
  * for `k`. The graph is read-only from here on. */
-bool tp_graph_finish(struct tp_graph *g, const struct tp_kernels *k, struct tp_err *err) TP_MUST_USE;
+bool tp_graph_finish(struct tp_graph *g, const struct tp_kernels *k,
+                     struct tp_err *err) TP_MUST_USE;
 
 /* Error: no such layer; the message lists the names there are (the first ones when many). */
 bool tp_graph_fail_layer(const struct tp_graph *g, const char *name, struct tp_err *err);

@@ -1,7 +1,8 @@
 /* place.c - where every value of a plan is.
  *
- * A view shares its input's bytes, so bytes belong to roots: values that are not views. A root that is
- * wanted is computed straight into the caller's output; the rest share the workspace by lifetime. */
+ * A view shares its input's bytes, so bytes belong to roots: values that are not views. A root that
+ * is wanted is computed straight into the caller's output; the rest share the workspace by
+ * lifetime. */
 #include "graph/place.h"
 
 #include <string.h>
@@ -46,8 +47,8 @@ static void place_fixed(struct tp_plan *plan, const struct tp_rewrite *rw)
             };
 }
 
-/* The first output that wants a root gets it in place; a second one, and those that want the input or
- * a constant, are copied. */
+/* The first output that wants a root gets it in place; a second one, and those that want the input
+ * or a constant, are copied. */
 static void place_outputs(struct tp_plan *plan, const struct lives *l)
 {
     for (int i = 0; i < plan->n_outputs; i++) {
@@ -57,7 +58,8 @@ static void place_outputs(struct tp_plan *plan, const struct lives *l)
     }
 }
 
-/* Whether step s may write over its first input: nobody needs that afterwards and the sizes agree. */
+/* Whether step s may write over its first input: nobody needs that afterwards and the sizes
+ * agree. */
 static bool in_place(const struct tp_plan *plan, const struct lives *l, int s)
 {
     const struct tp_step *st = &plan->steps[s].step;
@@ -69,8 +71,8 @@ static bool in_place(const struct tp_plan *plan, const struct lives *l, int s)
 
 /* One block per workspace root (block_of[value]) and one per step's scratch (scratch_of[step], -1
  * where it needs none). A value written over another shares its block. Returns how many. */
-static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *blocks, int *block_of,
-                       int *scratch_of)
+static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *blocks,
+                       int *block_of, int *scratch_of)
 {
     int n = 0;
     for (int s = 0; s < plan->n_steps; s++) {

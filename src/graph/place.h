@@ -30,7 +30,7 @@ struct tp_plan_output {
     const char *name;
     struct tp_shape shape;
     int value;
-    bool copied;                     /* not written in place: copied from its value's place at the end */
+    bool copied;                     /* not written in place: copied at the end */
 };
 
 struct tp_plan {

@@ -103,7 +103,8 @@ static int64_t times(int64_t a, int64_t b)
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* What a step costs, near enough to tell what is too much: no pipeline may keep a thread for hours. */
+/* What a step costs, near enough to tell what is too much: no pipeline may keep a thread for
+ * hours. */
 static int64_t step_operations(const struct tp_step *st)
 {
     const struct tp_node *nd = st->node;
@@ -126,9 +127,10 @@ static bool count_operations(int64_t *sum, const struct tp_step *st, const struc
         *sum += n;
         return true;
     }
-    return tp_fail(err, TP_TOO_LARGE, "%s: up to here %.3g operations are needed; the limit is %.3g "
-                   "(--max-operations)", st->node->name, (double)*sum + (double)n,
-                   (double)limits->max_operations);
+    return tp_fail(err, TP_TOO_LARGE,
+                   "%s: up to here %.3g operations are needed; the limit is %.3g "
+                   "(--max-operations)",
+                   st->node->name, (double)*sum + (double)n, (double)limits->max_operations);
 }
 
 static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw,
@@ -157,9 +159,9 @@ static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw,
     return true;
 }
 
-static bool make_outputs(struct tp_plan *plan, const struct tp_rewrite *rw, const struct tp_graph *g,
-                         const struct tp_tap *taps, const struct tp_limits *limits,
-                         struct tp_err *err)
+static bool make_outputs(struct tp_plan *plan, const struct tp_rewrite *rw,
+                         const struct tp_graph *g, const struct tp_tap *taps,
+                         const struct tp_limits *limits, struct tp_err *err)
 {
     plan->outputs = tp_arena_zalloc(&plan->arena, (size_t)rw->n_wanted, sizeof *plan->outputs);
     if (!plan->outputs) return tp_arena_fail(&plan->arena, err);
@@ -174,9 +176,11 @@ static bool make_outputs(struct tp_plan *plan, const struct tp_rewrite *rw, cons
         if (!o->name) return tp_arena_fail(&plan->arena, err);
         size_t bytes = (size_t)tp_shape_elements(&o->shape) * sizeof(float);
         if (bytes > limits->max_output_bytes - plan->output_bytes)
-            return tp_fail(err, TP_TOO_LARGE, "%s: the answer %s takes more than the limit of %zu "
-                           "bytes (--max-output-bytes); ask for fewer layers, or pool them (pool=avg)",
-                           o->name, TP_SHAPE(&o->shape), limits->max_output_bytes);
+            return tp_fail(
+                err, TP_TOO_LARGE,
+                "%s: the answer %s takes more than the limit of %zu "
+                "bytes (--max-output-bytes); ask for fewer layers, or pool them (pool=avg)",
+                o->name, TP_SHAPE(&o->shape), limits->max_output_bytes);
         plan->output_bytes += bytes;
     }
     return true;
@@ -204,8 +208,9 @@ static bool build(struct tp_plan *plan, const struct tp_graph *g, const struct t
         !tp_place_values(plan, &rw, max_inputs(&rw), err))
         return false;
     if (plan->workspace_bytes > limits->max_workspace_bytes)
-        return tp_fail(err, TP_TOO_LARGE, "%s: an input of %s needs a workspace of %zu MiB; the limit "
-                       "is %zu MiB", g->name, TP_SHAPE(&plan->input),
+        return tp_fail(err, TP_TOO_LARGE,
+                       "%s: an input of %s needs a workspace of %zu MiB; the limit is %zu MiB",
+                       g->name, TP_SHAPE(&plan->input),
                        (plan->workspace_bytes + (1 << 20) - 1) >> 20,
                        limits->max_workspace_bytes >> 20);
     return true;
@@ -217,8 +222,9 @@ static bool check_input(const struct tp_graph *g, const struct tp_shape *input,
     const struct tp_shape *wanted = &g->shapes[0];
     if (!tp_shape_check(input, most_elements(limits), "input", err)) return false;
     if (!tp_shape_fits(input, wanted))
-        return tp_fail(err, TP_INVALID_SHAPE, "input: shape %s does not fit model '%s', which takes "
-                       "%s", TP_SHAPE(input), g->name, TP_SHAPE(wanted));
+        return tp_fail(err, TP_INVALID_SHAPE,
+                       "input: shape %s does not fit model '%s', which takes %s",
+                       TP_SHAPE(input), g->name, TP_SHAPE(wanted));
     return true;
 }
 

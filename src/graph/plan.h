@@ -1,12 +1,12 @@
-/* plan.h - how a graph is run for one input shape: what is computed, in what order, and where in one
- * workspace each value lies. */
+/* plan.h - how a graph is run for one input shape: what is computed, in what order, and where in
+ * one workspace each value lies. */
 #ifndef TP_PLAN_H
 #define TP_PLAN_H
 
 #include "graph/graph.h"
 
-/* Plans the taps' values for an input of shape *input; see tp_plan_new() in tidepool.h, which is this
- * for a model. The plan borrows the graph. */
+/* Plans the taps' values for an input of shape *input; see tp_plan_new() in tidepool.h, which is
+ * this for a model. The plan borrows the graph. */
 bool tp_plan_make(struct tp_plan **out, const struct tp_graph *g, const struct tp_shape *input,
                   const struct tp_tap *taps, int n_taps, const struct tp_limits *limits,
                   struct tp_err *err) TP_MUST_USE;

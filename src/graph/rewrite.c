@@ -133,8 +133,8 @@ static bool fold_residual(struct tp_rewrite *rw, int i, const int *uses)
     return true;
 }
 
-/* Zeros around a map are what a convolution's own padding is. (Not in ceil_mode: a last window may lie
- * beyond a map, but not beyond a map and its padding.) */
+/* Zeros around a map are what a convolution's own padding is. (Not in ceil_mode: a last window may
+ * lie beyond a map, but not beyond a map and its padding.) */
 static bool fold_padding(struct tp_rewrite *rw, int i, const int *uses)
 {
     struct tp_node *conv = &rw->nodes[i];

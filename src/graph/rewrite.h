@@ -23,9 +23,10 @@ bool tp_rewrite_prune(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
 bool tp_rewrite_shapes(struct tp_rewrite *rw, int64_t max_elements, struct tp_err *err) TP_MUST_USE;
 
 /* Takes identities out and folds into their producer: ZeroPadding into the convolution behind it,
- * then a batch normalization, a residual sum and an activation, each only where no one else reads or
- * wants the value in between. A scale and shift are folded into the epilogue, not into the weights:
- * it costs the same (one fused multiply-add), and packed weights serve every plan of the model. */
+ * then a batch normalization, a residual sum and an activation, each only where no one else reads
+ * or wants the value in between. A scale and shift are folded into the epilogue, not into the
+ * weights: it costs the same (one fused multiply-add), and packed weights serve every plan of the
+ * model. */
 bool tp_rewrite_fold(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
 
 #endif

@@ -22,7 +22,7 @@ struct tp_exchange {
     struct MHD_Connection *connection;
     enum tp_exchange_state state;
     bool bad_target;                 /* the raw request target holds what no path may (%00) */
-    bool refused;                    /* the reply stands already; it waits for the end of the request */
+    bool refused;                    /* the reply stands; it waits for the end of the request */
     bool too_large;                  /* the body went beyond the limit; what comes on is dropped */
     const struct tp_route *route;
     char model[256];                 /* {m} of the path */

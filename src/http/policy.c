@@ -12,7 +12,7 @@
     (tp_reply_refuse(&(ex)->reply, MHD_HTTP_BAD_REQUEST, "invalid_argument", (ex)->request_id, \
                      __VA_ARGS__), false)
 
-/* ---- request ids ----------------------------------------------------------------------------------- */
+/* ---- request ids ----------------------------------------------------------------------------- */
 
 static bool is_printable(const char *text)
 {
@@ -45,7 +45,7 @@ void tp_policy_request_id(struct tp_exchange *ex)
     else make_id(ex->request_id);
 }
 
-/* ---- headers --------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 struct seen {                        /* what one walk over the headers finds */
     int hosts, lengths, codings, expects;
@@ -104,7 +104,8 @@ static bool judge_framing(struct tp_exchange *ex, const struct seen *s, bool htt
     if (s->lengths > 1) return BAD(ex, "%d Content-Length headers; expected one", s->lengths);
     if (s->codings > 1 || (s->codings && strcasecmp(s->coding, "chunked")))
         return BAD(ex, "Transfer-Encoding: %.64s; only chunked is read", s->coding);
-    if (s->codings && !http_1_1) return BAD(ex, "Transfer-Encoding in HTTP/1.0; use Content-Length");
+    if (s->codings && !http_1_1)
+        return BAD(ex, "Transfer-Encoding in HTTP/1.0; use Content-Length");
     if (s->lengths && !read_length(s->length, &f->length))
         return BAD(ex, "Content-Length: %.32s; expected a number of bytes", s->length);
     f->has_length = s->lengths == 1;
@@ -125,8 +126,8 @@ bool tp_policy_judge(struct tp_exchange *ex, const char *version, struct tp_fram
         return BAD(ex, "%d Host headers; HTTP/1.1 requires exactly one", s.hosts);
     if (!judge_framing(ex, &s, http_1_1, framing)) return false;
     if (s.expects && (s.expects > 1 || strcasecmp(s.expect, "100-continue"))) {
-        tp_reply_refuse(&ex->reply, MHD_HTTP_EXPECTATION_FAILED, "expectation_failed", ex->request_id,
-                        "Expect: %.64s; only 100-continue is known", s.expect);
+        tp_reply_refuse(&ex->reply, MHD_HTTP_EXPECTATION_FAILED, "expectation_failed",
+                        ex->request_id, "Expect: %.64s; only 100-continue is known", s.expect);
         return false;
     }
     return true;

@@ -1,9 +1,10 @@
 /* policy.h - which requests are let in at all, judged by their headers alone.
  *
- * libmicrohttpd 0.9.75 is lenient where two readers of one request could disagree about where it ends
- * (both lengths, two lengths, unknown transfer codings); such requests are refused here, and their
- * connection ends. What its parser hides from a handler (bare line feeds, NUL bytes, folded lines)
- * takes libmicrohttpd 1.0, whose strictest discipline the server asks for where it is there. */
+ * libmicrohttpd 0.9.75 is lenient where two readers of one request could disagree about where it
+ * ends (both lengths, two lengths, unknown transfer codings); such requests are refused here, and
+ * their connection ends. What its parser hides from a handler (bare line feeds, NUL bytes, folded
+ * lines) takes libmicrohttpd 1.0, whose strictest discipline the server asks for where it is
+ * there. */
 #ifndef TP_POLICY_H
 #define TP_POLICY_H
 

@@ -7,7 +7,7 @@
 #include "formats/describe.h"
 #include "http/openapi.h"
 
-/* ---- answers that need no job ---------------------------------------------------------------------- */
+/* ---- answers that need no job ---------------------------------------------------------------- */
 
 static void get_live(struct tp_exchange *ex)
 {
@@ -62,7 +62,7 @@ static void get_model(struct tp_exchange *ex)
     tp_describe_model(&ex->reply.body, s->model);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const struct tp_route routes[] = {
     { "POST", "/v1/models/{m}/features", NULL, TP_JOB_FEATURES, false },
@@ -115,18 +115,22 @@ const struct tp_route *tp_routes_find(struct tp_exchange *ex, const char *method
     if (other) {
         bool get = !strcmp(other->method, "GET");
         ex->reply.allow = get ? "GET, HEAD" : "POST";
-        tp_reply_refuse(&ex->reply, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", ex->request_id,
-                        "%.16s is not possible on %.200s; use %s", method, path, other->method);
+        tp_reply_refuse(&ex->reply, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
+                        ex->request_id, "%.16s is not possible on %.200s; use %s", method, path,
+                        other->method);
     } else {
-        tp_reply_refuse(&ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id, "no such path: "
-                        "%.200s; there are POST /v1/models/{m}/features, /v1/models/{m}/preprocess, "
-                        "/v1/run and GET /v1/models, /v1/models/{m}, /v2/health/live, "
-                        "/v2/health/ready, /openapi.json", path);
+        tp_reply_refuse(
+            &ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id,
+            "no such path: "
+            "%.200s; there are POST /v1/models/{m}/features, /v1/models/{m}/preprocess, "
+            "/v1/run and GET /v1/models, /v1/models/{m}, /v2/health/live, "
+            "/v2/health/ready, /openapi.json",
+            path);
     }
     return NULL;
 }
 
-/* ---- jobs --------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 struct query {
     struct tp_job *job;

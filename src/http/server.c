@@ -35,7 +35,7 @@ const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s-
 int tp_server_port(const struct tp_server *s) { return s->port; }
 const char *tp_server_library(void) { return MHD_get_version(); }
 
-/* ---- a request's life, in the order in which libmicrohttpd calls ------------------------------------ */
+/* ---- a request's life, in the order in which libmicrohttpd calls ----------------------------- */
 
 /* The request line is there. What is returned comes back as *con_cls. */
 static void *begin(void *cls, const char *target, struct MHD_Connection *connection)
@@ -178,7 +178,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
     ex->job.owner = ex;
     ex->job.done = job_done;
     ex->state = TP_EXCHANGE_WAITING;
-    MHD_suspend_connection(ex->connection);        /* before the job can be done: a resume that comes
+    MHD_suspend_connection(ex->connection);   /* before the job can be done: a resume that comes
                                                     * first would be lost */
     tp_workers_submit(s->workers, &ex->job);
     return MHD_YES;
@@ -200,9 +200,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return MHD_NO;
 }
 
-/* ---- start and end -------------------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
-static void log_library(void *cls, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static void log_library(void *cls, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 static void log_library(void *cls, const char *fmt, va_list args)
 {
@@ -223,8 +224,9 @@ static bool resolve(const char *host, int port, struct addrinfo **found, struct 
     else host = "127.0.0.1";
     int failed = getaddrinfo(host, service, &hints, found);
     if (!failed) return true;
-    return tp_fail(err, TP_INVALID_ARGUMENT, "--host %s: %s; expected an address such as 127.0.0.1 or "
-                   "0.0.0.0", host, gai_strerror(failed));
+    return tp_fail(err, TP_INVALID_ARGUMENT,
+                   "--host %s: %s; expected an address such as 127.0.0.1 or 0.0.0.0",
+                   host, gai_strerror(failed));
 }
 
 static struct MHD_Daemon *listen_on(struct tp_server *s, const struct addrinfo *address)
@@ -234,7 +236,7 @@ static struct MHD_Daemon *listen_on(struct tp_server *s, const struct addrinfo *
     if (address->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
     return MHD_start_daemon(
         flags, (uint16_t)s->options.port, NULL, NULL, handle, s,
-        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,             /* first, so that it sees the rest */
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,   /* first, so that it sees the rest */
         MHD_OPTION_SOCK_ADDR, address->ai_addr,
         MHD_OPTION_URI_LOG_CALLBACK, begin, s,
         MHD_OPTION_NOTIFY_COMPLETED, end, s,

@@ -1,8 +1,8 @@
 /* server.h - the listening side: from a socket to a job, and back.
  *
  * One thread runs the event loop (epoll); it parses, reads bodies and writes replies, and does only
- * jobs so small that handing them over would cost more. All others go to the workers: the connection is
- * suspended, and resumed with the answer. That thread owns no OpenMP team. */
+ * jobs so small that handing them over would cost more. All others go to the workers: the
+ * connection is suspended, and resumed with the answer. That thread owns no OpenMP team. */
 #ifndef TP_SERVER_H
 #define TP_SERVER_H
 

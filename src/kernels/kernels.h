@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* ---- activations: elementwise, fused wherever a result is in registers or in cache --------------- */
+/* ---- activations: elementwise, fused wherever a result is in registers or in cache ----------- */
 
 enum tp_act_kind {
     TP_ACT_LINEAR,
@@ -43,12 +43,13 @@ enum tp_binary_kind {
 
 enum tp_reduce_kind { TP_REDUCE_MAX, TP_REDUCE_MIN, TP_REDUCE_SUM, TP_N_REDUCE_KINDS };
 
-/* ---- a tile of a matrix product ------------------------------------------------------------------ */
+/* ---- a tile of a matrix product -------------------------------------------------------------- */
 
 /* c[r][j] = clamp(scale[j] * sum_k a(r, k) b[k][j] + shift[j] + residual[r][j], lo, hi)
- * for r < m <= mr, j < n <= nr. k runs over n_seg segments of seg_len contiguous floats: that is how
- * a convolution reads its input without im2col (a segment is one row of the window). Each c[r][j] is
- * summed in the order of k whatever m is, so results do not depend on how rows were grouped. */
+ * for r < m <= mr, j < n <= nr. k runs over n_seg segments of seg_len contiguous floats: that is
+ * how a convolution reads its input without im2col (a segment is one row of the window). Each
+ * c[r][j] is summed in the order of k whatever m is, so results do not depend on how rows were
+ * grouped. */
 struct tp_tile {
     const float *a;                  /* row r, segment s starts at a + r * lda + seg[s] */
     ptrdiff_t lda;
@@ -64,7 +65,7 @@ struct tp_tile {
     float lo, hi;                    /* -INFINITY, INFINITY: no clamp */
 };
 
-/* ---- windows over maps ----------------------------------------------------------------------------- */
+/* ---- windows over maps ----------------------------------------------------------------------- */
 
 /* A run of n_pixels output pixels of which pixel i reads, for every tap t, the input pixel at
  * in + i * in_step + taps[t]. Callers cut rows so that all pixels of a span have the same taps:
@@ -80,13 +81,14 @@ struct tp_span {
     int channels;
 };
 
-/* ---- resizing images: bytes in, fixed-point weights, bytes out -------------------------------------- */
+/* ---- resizing images: bytes in, fixed-point weights, bytes out ------------------------------- */
 
 enum { TP_RESAMPLE_BITS = 22,        /* of a weight behind the point */
-       TP_RESAMPLE_PAD = 24 };       /* k_step of a row is a multiple of it: whole steps for any table */
+       TP_RESAMPLE_PAD = 24 };  /* k_step of a row is a multiple of it: whole steps for any table */
 
-/* Output pixel i of a row is the sum of input pixels first[i] .. first[i] + count[i] - 1. Each tap's
- * weight stands once for every channel, at k[i * k_step + t * channels + c]; zeros fill up k_step. */
+/* Output pixel i of a row is the sum of input pixels first[i] .. first[i] + count[i] - 1. Each
+ * tap's weight stands once for every channel, at k[i * k_step + t * channels + c]; zeros fill up
+ * k_step. */
 struct tp_row_taps {
     int n;                           /* output pixels */
     const int *first, *count;
@@ -96,7 +98,7 @@ struct tp_row_taps {
 
 struct tp_kernels {
     const char *name;                /* "base", "avx2", "avx512", "neon" */
-    int mr, nr;                      /* the product's tile: rows, columns (= width of a packed panel) */
+    int mr, nr;   /* the product's tile: rows, columns (= width of a packed panel) */
 
     void (*gemm)(const struct tp_tile *t);
 
@@ -105,7 +107,7 @@ struct tp_kernels {
     void (*depthwise)(const struct tp_span *s, const float *weights, const int *index,
                       const float *scale, const float *shift, float lo, float hi);
 
-    void (*pool_max)(const struct tp_span *s);                 /* a NaN tap makes NaN, as in PyTorch */
+    void (*pool_max)(const struct tp_span *s);   /* a NaN tap makes NaN, as in PyTorch */
     void (*pool_min)(const struct tp_span *s);
     void (*pool_sum)(const struct tp_span *s, float scale);    /* scale * sum of taps */
     void (*pool_lp)(const struct tp_span *s, float p);         /* (sum |tap|^p)^(1/p), p >= 1 */
@@ -117,7 +119,8 @@ struct tp_kernels {
     /* out[i] = act(in[i]); out may be in. */
     void (*activate)(float *out, const float *in, int64_t n, const struct tp_act *act);
 
-    /* out[i] = a[i * a_step] op b[i * b_step], steps 0 (one value for all) or 1; out may be a or b. */
+    /* out[i] = a[i * a_step] op b[i * b_step], steps 0 (one value for all) or 1; out may be a or
+     * b. */
     void (*binary[TP_N_BINARY_KINDS])(float *out, const float *a, int a_step, const float *b,
                                       int b_step, int64_t n);
 
@@ -143,7 +146,8 @@ struct tp_kernels {
                              int n_taps, ptrdiff_t n_bytes);
 };
 
-/* Chooses this processor's table, or the one that TIDEPOOL_CPU names. Called once, before threads. */
+/* Chooses this processor's table, or the one that TIDEPOOL_CPU names. Called once, before
+ * threads. */
 bool tp_kernels_init(struct tp_err *err);
 
 /* The chosen table; the plainest one before tp_kernels_init(). */

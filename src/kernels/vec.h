@@ -1,9 +1,9 @@
 /* vec.h - the vector types of the instruction set being compiled, and the product's tile for it.
  *
  * A vector type is never wider than the machine's registers: gcc lowers wider ones through memory,
- * 50 to 100 times slower. The tile keeps MR * NR / VL accumulators, NR / VL weights and one broadcast
- * input in registers: 28 + 2 + 1 of 32 (AVX-512), 12 + 2 + 1 of 16 (AVX2, SSE), 24 + 4 + 1 of 32
- * (NEON). */
+ * 50 to 100 times slower. The tile keeps MR * NR / VL accumulators, NR / VL weights and one
+ * broadcast input in registers: 28 + 2 + 1 of 32 (AVX-512), 12 + 2 + 1 of 16 (AVX2, SSE), 24 + 4 +
+ * 1 of 32 (NEON). */
 #ifndef TP_VEC_H
 #define TP_VEC_H
 

@@ -54,20 +54,20 @@ struct tp_node {
         struct tp_gemm_attr gemm;
         struct tp_pool_attr pool;
         enum tp_binary_kind binary;
-        struct { bool mean; } combine;                       /* n-ary Add when false, Average when true */
-        struct { int axis; } axis;                           /* Concat, Softmax; counts the batch axis */
-        struct { struct tp_shape target; } reshape;          /* without the batch; one TP_ANY infers */
+        struct { bool mean; } combine;   /* n-ary Add when false, Average when true */
+        struct { int axis; } axis;   /* Concat, Softmax; counts the batch axis */
+        struct { struct tp_shape target; } reshape;   /* without the batch; one TP_ANY infers */
         struct { int perm[TP_MAX_RANK]; } transpose;         /* of all axes, batch included */
-        struct { int edge[4]; float value; } pad;            /* top, left, bottom, right; also Crop */
+        struct { int edge[4]; float value; } pad;   /* top, left, bottom, right; also Crop */
         struct { int scale[2]; enum tp_interpolation mode; } upsample;
         struct tp_shape input;                               /* Input: [n, ...] */
         struct { const float *data; struct tp_shape shape; } constant;   /* a weight as a value */
     } attr;
 
-    /* Applied to every result, in this order, on its way out: scale[c] * x + shift[c], then plus the
-     * residual, then the activation. scale and shift (bias) have one float per output channel or are
-     * NULL. Read by Conv, Gemm, Affine and Add; elsewhere only act may be set, and only where the
-     * operator's `fuses_act` says so. */
+    /* Applied to every result, in this order, on its way out: scale[c] * x + shift[c], then plus
+     * the residual, then the activation. scale and shift (bias) have one float per output channel
+     * or are NULL. Read by Conv, Gemm, Affine and Add; elsewhere only act may be set, and only
+     * where the operator's `fuses_act` says so. */
     const float *scale, *shift;
     struct tp_act act;
     bool residual;                   /* the last of `inputs` is added before the activation */
@@ -100,12 +100,14 @@ struct tp_op {
     /* Once, when the model is loaded: packs weights into the model's arena. NULL: nothing to do. */
     bool (*prepare)(struct tp_node *nd, const struct tp_kernels *k, struct tp_arena *arena,
                     struct tp_err *err);
-    /* Once per plan, all sizes known: fills st->state and st->scratch_bytes. NULL: nothing to do. */
+    /* Once per plan, all sizes known: fills st->state and st->scratch_bytes. NULL: nothing to
+     * do. */
     bool (*plan)(struct tp_step *st, struct tp_arena *arena, struct tp_err *err);
     void (*run)(const struct tp_step *st, const struct tp_io *io);
     /* Multiply-adds per image, as papers count them. NULL: 0. */
-    int64_t (*macs)(const struct tp_node *nd, const struct tp_shape *in, const struct tp_shape *out);
-    bool is_view;                    /* the output is the input's bytes under another shape; no run */
+    int64_t (*macs)(const struct tp_node *nd, const struct tp_shape *in,
+                    const struct tp_shape *out);
+    bool is_view;   /* the output is the input's bytes under another shape; no run */
     bool fuses_affine;               /* scale and shift of a following BatchNormalization */
     bool fuses_act;                  /* any tp_act */
     bool fuses_residual;
@@ -121,11 +123,13 @@ extern const struct tp_op tp_op_input, tp_op_constant, tp_op_conv, tp_op_gemm, t
 bool tp_op_shape_same(const struct tp_node *nd, const struct tp_shape *in, struct tp_shape *out,
                       struct tp_err *err);
 
-/* The bounds that `act` clamps to (infinite ones for linear), for kernels that clamp on their way out.
- * False, with infinite bounds, when it is another activation: that is then applied to the result. */
+/* The bounds that `act` clamps to (infinite ones for linear), for kernels that clamp on their way
+ * out. False, with infinite bounds, when it is another activation: that is then applied to the
+ * result. */
 bool tp_op_clamp(const struct tp_act *act, float *lo, float *hi);
 
 /* in[0] must be a map [n, h, w, c]; the message says what it is instead. */
-bool tp_op_need_map(const struct tp_node *nd, const struct tp_shape *in, struct tp_err *err) TP_MUST_USE;
+bool tp_op_need_map(const struct tp_node *nd, const struct tp_shape *in,
+                    struct tp_err *err) TP_MUST_USE;
 
 #endif

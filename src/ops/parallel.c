@@ -23,7 +23,8 @@ void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, co
         return;
     }
     /* The region always has the caller's whole team, also where fewer shares are worth it: libgomp
-     * ends the threads that a smaller team leaves over and creates them anew for the next large one. */
+     * ends the threads that a smaller team leaves over and creates them anew for the next large
+     * one. */
 #pragma omp parallel for num_threads(n_threads) schedule(static, 1)
     for (int t = 0; t < n_threads; t++)
         if (t < shares) fn(ctx, n * t / shares, n * (t + 1) / shares);

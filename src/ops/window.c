@@ -28,8 +28,10 @@ bool tp_window_length(const struct tp_node *nd, const struct tp_window *w, int a
     if (in == TP_ANY) return true;
     int64_t room = in + front + back - span;
     if (room < 0)
-        return tp_fail(err, TP_INVALID_SHAPE, "%s: kernel %dx%d%s exceeds the padded input: its %s "
-                       "is %" PRId64 ", the window's %" PRId64, nd->name, w->kernel[0], w->kernel[1],
+        return tp_fail(err, TP_INVALID_SHAPE,
+                       "%s: kernel %dx%d%s exceeds the padded input: its %s "
+                       "is %" PRId64 ", the window's %" PRId64,
+                       nd->name, w->kernel[0], w->kernel[1],
                        w->dilations[axis] > 1 ? " (dilated)" : "", axis_name[axis],
                        in + front + back, span);
     *out = room / stride + 1;

@@ -6,15 +6,16 @@
 
 struct tp_window_fit {               /* a window laid on a map of known size */
     int out[2];                      /* output height, width */
-    int before[2], after[2];         /* padding: top, left; bottom, right (after may exceed what is used) */
+    int before[2], after[2]; /* padding: top, left; bottom, right (after may exceed what is used) */
 };
 
 /* Output length along one axis (0 height, 1 width) of a map of length `in`, TP_ANY staying TP_ANY:
- *   valid, explicit: floor((in + pads - span) / stride) + 1 with span = dilation * (kernel - 1) + 1,
- *                    ceil instead under ceil_mode, less a last window that would start in the far padding
+ *   valid, explicit: floor((in + pads - span) / stride) + 1, span = dilation * (kernel - 1) + 1,
+ *                    ceil instead under ceil_mode, less a window that starts in the far padding
  *   same:            ceil(in / stride)
- * Sources: Keras Conv2D, ONNX Conv and MaxPool (auto_pad, ceil_mode), PyTorch MaxPool2d. Fails, naming
- * the layer, when the window exceeds the padded input. `before` receives the padding in front. */
+ * Sources: Keras Conv2D, ONNX Conv and MaxPool (auto_pad, ceil_mode), PyTorch MaxPool2d. Fails,
+ * naming the layer, when the window exceeds the padded input. `before` receives the padding in
+ * front. */
 bool tp_window_length(const struct tp_node *nd, const struct tp_window *w, int axis, int64_t in,
                       int64_t *out, int64_t *before, struct tp_err *err) TP_MUST_USE;
 
@@ -26,7 +27,8 @@ bool tp_window_shape(const struct tp_node *nd, const struct tp_window *w, const 
 struct tp_window_fit tp_window_fit(const struct tp_node *nd, const struct tp_window *w,
                                    int64_t height, int64_t width);
 
-/* Which taps of the window at output position `o` lie inside a map of length `in`: [*first, *end). */
+/* Which taps of the window at output position `o` lie inside a map of length `in`: [*first,
+ * *end). */
 static inline void tp_window_taps(int o, int stride, int before, int kernel, int dilation, int in,
                                   int *first, int *end)
 {

@@ -21,7 +21,7 @@ double tp_clock_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 void tp_seat_fini(struct tp_seat *seat)
 {
@@ -59,7 +59,7 @@ void tp_job_fini(struct tp_job *job)
     tp_arena_fini(&job->arena);
 }
 
-/* ---- the work ------------------------------------------------------------------------------------- */
+/* ---- the work -------------------------------------------------------------------------------- */
 
 struct work {                        /* what the steps hand to each other */
     struct tp_job *job;
@@ -115,7 +115,8 @@ static bool open_model(struct work *w)
     w->model = job->served->model;
     if (job->kind == TP_JOB_FEATURES) return true;
     if (o->layers || o->pool || o->window || w->request.n_outputs)
-        return tp_fail(w->err, TP_INVALID_ARGUMENT, "preprocess answers the model's input; layers and "
+        return tp_fail(w->err, TP_INVALID_ARGUMENT,
+                       "preprocess answers the model's input; layers and "
                        "pooling belong to .../features");
     const struct tp_shape input = w->model->graph->shapes[0];
     return open_identity(w, &input);
@@ -134,7 +135,8 @@ static bool decode_source(struct work *w, int i, struct tp_tensor *t)
                                  &job->arena, w->err)) return false;
         break;
     case TP_SOURCE_PIXELS:
-        if (!tp_preprocess_pixels(p, t, &s->image, job->limits, job->n_threads, &job->arena, w->err))
+        if (!tp_preprocess_pixels(p, t, &s->image, job->limits, job->n_threads, &job->arena,
+                                  w->err))
             return false;
         break;
     case TP_SOURCE_TENSOR:
@@ -159,7 +161,8 @@ static bool join(struct work *w, const struct tp_tensor *parts, int n)
         struct tp_shape other = parts[i].shape;
         other.dim[0] = parts[0].shape.dim[0];
         if (!tp_shape_equal(&other, &parts[0].shape))
-            return tp_fail(w->err, TP_INVALID_SHAPE, "input %d has shape %s and input 0 has %s; the "
+            return tp_fail(w->err, TP_INVALID_SHAPE,
+                           "input %d has shape %s and input 0 has %s; the "
                            "inputs of one batch must have one size (see the model's preprocessing)",
                            i, TP_SHAPE(&parts[i].shape), TP_SHAPE(&parts[0].shape));
         s.dim[0] += parts[i].shape.dim[0];
@@ -287,8 +290,8 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     return ok;
 }
 
-/* A body whose first key is "tensor". One that may hold an image is not tiny: a few KiB of PNG can be
- * millions of pixels. (An "image" behind a tensor is refused undecoded.) */
+/* A body whose first key is "tensor". One that may hold an image is not tiny: a few KiB of PNG can
+ * be millions of pixels. (An "image" behind a tensor is refused undecoded.) */
 static bool begins_with_tensor(const struct tp_buf *body)
 {
     static const char head[] = "{\"tensor\"";

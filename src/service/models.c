@@ -26,8 +26,8 @@ static bool is_served(const struct tp_models *models, const char *name)
     return false;
 }
 
-/* `what` is a file's path or a built-in's name. A model that does not load is the operator's to mend;
- * the others are served meanwhile. */
+/* `what` is a file's path or a built-in's name. A model that does not load is the operator's to
+ * mend; the others are served meanwhile. */
 static void add(struct tp_models *models, const char *name, const char *what,
                 const struct tp_limits *limits)
 {
@@ -38,8 +38,8 @@ static void add(struct tp_models *models, const char *name, const char *what,
         return;
     }
     if (is_served(models, tp_model_name(model))) {
-        tp_log(TP_LOG_ERROR, "model %s is not served: there is another of its name \"%s\" (%s)", name,
-               tp_model_name(model), what);
+        tp_log(TP_LOG_ERROR, "model %s is not served: there is another of its name \"%s\" (%s)",
+               name, tp_model_name(model), what);
         tp_model_free(model);
         return;
     }
@@ -67,8 +67,9 @@ bool tp_models_load(struct tp_models *models, const char *folder, const struct t
         if (entries[i].readable)
             add(models, entries[i].name, path, limits);
         else
-            tp_log(TP_LOG_WARN, "model %s is not served: %s is of a kind that this version does not "
-                   "read", entries[i].name, entries[i].path);
+            tp_log(TP_LOG_WARN,
+                   "model %s is not served: %s is of a kind that this version does not read",
+                   entries[i].name, entries[i].path);
     }
     for (int i = 0; i < n_builtins; i++)
         if (!is_served(models, tp_builtin_name(i)))
@@ -98,7 +99,8 @@ struct tp_served *tp_models_find(const struct tp_models *models, const char *nam
             tp_buf_fini(&names);
             return &models->served[i];
         }
-        if (names.n_bytes < LISTED_NAMES_BYTES) tp_buf_printf(&names, "%s%.64s", i ? ", " : "", other);
+        if (names.n_bytes < LISTED_NAMES_BYTES)
+            tp_buf_printf(&names, "%s%.64s", i ? ", " : "", other);
     }
     tp_fail(err, TP_NOT_FOUND, "no model '%.64s'; there are: %.*s", name, (int)names.n_bytes,
             names.data ? names.data : "");

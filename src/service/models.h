@@ -15,8 +15,9 @@ struct tp_models {
     int n_served;
 };
 
-/* Loads the built-ins and, when `folder` is not NULL, its models, which win over built-ins of the same
- * name. A file that cannot be loaded is logged and left out; only a folder that cannot be read fails. */
+/* Loads the built-ins and, when `folder` is not NULL, its models, which win over built-ins of the
+ * same name. A file that cannot be loaded is logged and left out; only a folder that cannot be read
+ * fails. */
 bool tp_models_load(struct tp_models *models, const char *folder, const struct tp_limits *limits,
                     struct tp_err *err) TP_MUST_USE;
 void tp_models_fini(struct tp_models *models);

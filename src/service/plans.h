@@ -7,7 +7,7 @@
 #include "formats/options.h"
 #include "graph/plan.h"
 
-enum { TP_PLANS_KEPT = 32 };         /* of one model; the one that was used longest ago makes room */
+enum { TP_PLANS_KEPT = 32 };         /* of one model; the longest unused makes room */
 
 struct tp_plans {
     pthread_mutex_t lock;

@@ -96,13 +96,15 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Binds teams to processors where the process has all that it may use for itself. Not under a quota: a
- * container with 2 of 64 processors must not sit on the same two as its neighbours. Worker 0, which has
- * all, starts on the last one; the others lie one behind the other, so that two of them meet late. */
+/* Binds teams to processors where the process has all that it may use for itself. Not under a
+ * quota: a container with 2 of 64 processors must not sit on the same two as its neighbours. Worker
+ * 0, which has all, starts on the last one; the others lie one behind the other, so that two of
+ * them meet late. */
 static bool choose_cpus(struct tp_workers *w, int n_workers, int n_threads)
 {
     int allowed[MAX_BOUND_CPUS], start = 0;
-    if (tp_cpu_allowed(allowed, MAX_BOUND_CPUS) != n_threads || n_threads > MAX_BOUND_CPUS) return true;
+    if (tp_cpu_allowed(allowed, MAX_BOUND_CPUS) != n_threads || n_threads > MAX_BOUND_CPUS)
+        return true;
     for (int i = 0; i < n_workers; i++) {
         struct worker *k = &w->workers[i];
         k->cpus = calloc((size_t)k->team, sizeof *k->cpus);

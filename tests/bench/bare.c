@@ -1,5 +1,5 @@
-/* bare.c - libmicrohttpd with nothing behind it: reads a body, answers a fixed text. What the service is
- * measured against (scripts/bench-http.sh). Usage: bare PORT REPLY_BYTES */
+/* bare.c - libmicrohttpd with nothing behind it: reads a body, answers a fixed text. What the
+ * service is measured against (scripts/bench-http.sh). Usage: bare PORT REPLY_BYTES */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         *n_bytes = 0;
         return MHD_YES;
     }
-    struct MHD_Response *m = MHD_create_response_from_buffer(reply_bytes, reply, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *m =
+        MHD_create_response_from_buffer(reply_bytes, reply, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result ok = MHD_queue_response(connection, 200, m);
     MHD_destroy_response(m);
     return ok;
@@ -35,8 +36,8 @@ int main(int argc, char **argv)
     reply_bytes = strtoul(argv[2], NULL, 10);
     if (reply_bytes > sizeof reply) return 2;
     memset(reply, 'x', reply_bytes);
-    struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL,
-                                            NULL, handle, NULL, MHD_OPTION_END);
+    struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]),
+                                            NULL, NULL, handle, NULL, MHD_OPTION_END);
     if (!d) return 1;
     pause();
     return 0;

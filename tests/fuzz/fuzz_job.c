@@ -1,6 +1,6 @@
-/* fuzz_job.c - libFuzzer entry over whole requests: a body in, an answer in JSON or an error out. The
- * first byte chooses the model and the kind of work, the second the query; the rest is the body (a form
- * when it begins with "--x"). Build (clang):
+/* fuzz_job.c - libFuzzer entry over whole requests: a body in, an answer in JSON or an error out.
+ * The first byte chooses the model and the kind of work, the second the query; the rest is the body
+ * (a form when it begins with "--x"). Build (clang):
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc \
  *         tests/fuzz/fuzz_job.c src/service/{job,models,plans}.c <libtidepool's sources> \
@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     job.options = queries[data[1] & 7];
     job.n_threads = 1;
     tp_buf_bytes(&job.body, data + 2, n_bytes - 2);
-    if (n_bytes > 5 && !memcmp(data + 2, "--x", 3)) job.content_type = "multipart/form-data; boundary=x";
+    if (n_bytes > 5 && !memcmp(data + 2, "--x", 3))
+        job.content_type = "multipart/form-data; boundary=x";
     bool ok = tp_job_run(&job, &seat);
     if (ok != (job.err.code == TP_OK) || (!ok && !job.err.message[0])) abort();
     if (job.err.code == TP_INTERNAL || job.err.code == TP_NO_MEMORY) abort();

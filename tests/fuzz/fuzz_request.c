@@ -48,9 +48,9 @@ static void touch_outputs(const struct tp_request *rq)
 {
     for (int i = 0; i < rq->n_outputs; i++) {
         const struct tp_options *o = &rq->outputs[i];
-        const char *const words[] = { rq->names[i], o->pool, o->window, o->stride, o->padding, o->ceil,
-                                      o->grid, o->pyramid, o->rois, o->p, o->normalize, o->argmax,
-                                      o->concat, o->dtype };
+        const char *const words[] = { rq->names[i], o->pool,   o->window,  o->stride, o->padding,
+                                      o->ceil,      o->grid,   o->pyramid, o->rois,   o->p,
+                                      o->normalize, o->argmax, o->concat,  o->dtype };
         if (!rq->names[i] || o->layers || o->layout || o->nested || o->digits || o->format) abort();
         for (size_t j = 0; j < sizeof words / sizeof *words; j++)
             if (words[j]) touch(words[j], strlen(words[j]));
@@ -72,11 +72,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     if (!n_bytes) return 0;
     bool with_pipeline = data[0] & 8;
     tp_arena_init(&arena, 1 << 20);
-    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, with_pipeline, &limits,
-                              &arena, &err);
+    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, with_pipeline,
+                              &limits, &arena, &err);
     if (ok != (err.code == TP_OK) || (!ok && !err.message[0])) abort();
     if (ok) {
-        if (rq.n_sources < 1 || rq.n_sources > limits.max_batch || with_pipeline != !!rq.pipeline) abort();
+        if (rq.n_sources < 1 || rq.n_sources > limits.max_batch || with_pipeline != !!rq.pipeline)
+            abort();
         for (int i = 0; i < rq.n_sources; i++) touch_source(&rq.sources[i], &limits);
         touch_outputs(&rq);
     }

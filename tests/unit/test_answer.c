@@ -64,7 +64,8 @@ static void check_nested(const json_t *v, const struct tp_shape *s, int axis, co
         return;
     }
     assert_int_equal(json_array_size(v), s->dim[axis]);
-    for (size_t i = 0; i < json_array_size(v); i++) check_nested(json_array_get(v, i), s, axis + 1, next);
+    for (size_t i = 0; i < json_array_size(v); i++)
+        check_nested(json_array_get(v, i), s, axis + 1, next);
 }
 
 static float values[12] = { 0, 1, -1, 0.1f, 1e-20f, 3e30f, 16777216, 1.0f / 3, -0.5f, 7, 8, 9 };

@@ -1,4 +1,5 @@
-/* test_describe.c - models told as JSON and as a table: the numbers that Keras's summary would give. */
+/* test_describe.c - models told as JSON and as a table: the numbers that Keras's summary would
+ * give. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -83,8 +84,8 @@ static void the_tutorials_model_has_10_parameters_and_its_shapes(void **state)
     assert_int_equal(json_array_size(json_object_get(root, "layers")), 2);
     assert_int_equal(json_integer_value(json_object_get(root, "parameters")), 10);
     assert_int_equal(json_integer_value(json_object_get(root, "macs")), 324);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(root, "preprocess"), "color")),
-                        "gray");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(root, "preprocess"), "color")), "gray");
     json_decref(root);
 
     root = as_json(tp_describe_brief, m);
@@ -151,9 +152,11 @@ static void long_and_odd_names_keep_the_table_and_the_json_whole(void **state)
     memset(name, 'n', 127);
     name[126] = '%';
     name[127] = '\0';
-    tp_buf_printf(&b, "{\"name\": \"q\\\"q\", \"input\": {\"shape\": [2, 2, 1]}, \"layers\": "
-                  "[{\"type\": \"ReLU\", \"name\": \"%s\"}, {\"type\": \"Flatten\", \"name\": \"\\\"f\"}]}",
-                  name);
+    tp_buf_printf(
+        &b,
+        "{\"name\": \"q\\\"q\", \"input\": {\"shape\": [2, 2, 1]}, \"layers\": "
+        "[{\"type\": \"ReLU\", \"name\": \"%s\"}, {\"type\": \"Flatten\", \"name\": \"\\\"f\"}]}",
+        name);
     tp_buf_bytes(&b, "", 1);
     struct tp_model *m = parsed(b.data);
     tp_buf_fini(&b);

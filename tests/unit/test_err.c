@@ -64,7 +64,8 @@ static void every_code_has_its_own_name_in_snake_case(void **state)
         const char *name = tp_code_name((enum tp_code)a);
         assert_true(strlen(name) > 0);
         for (const char *c = name; *c; c++) assert_true(islower((unsigned char)*c) || *c == '_');
-        for (int b = TP_OK; b < a; b++) assert_string_not_equal(name, tp_code_name((enum tp_code)b));
+        for (int b = TP_OK; b < a; b++)
+            assert_string_not_equal(name, tp_code_name((enum tp_code)b));
     }
     assert_string_equal(tp_code_name(TP_UNSUPPORTED_FORMAT), "unsupported_format");
     assert_string_equal(tp_code_name((enum tp_code)999), "internal");

@@ -21,9 +21,11 @@ static void a_folders_models_are_listed_by_name(void **state)
     temp_text("both/model.onnx", "");
     temp_text("both/pipeline.json", "");
     temp_folder("none");
-    static const struct { const char *name, *path; bool readable; } want[] = {
-        { "a", "a.onnx", false }, { "b", "b.json", true }, { "b", "b/pipeline.json", true },
-        { "both", "both/pipeline.json", true }, { "c.d", "c.d.json", true }, { "d", "d/model.onnx", false },
+    static const struct { const char *name, *path; bool readable;
+    } want[] = {
+        { "a", "a.onnx", false },         { "b", "b.json", true },
+        { "b", "b/pipeline.json", true }, { "both", "both/pipeline.json", true },
+        { "c.d", "c.d.json", true },      { "d", "d/model.onnx", false },
     };
     struct tp_folder_entry *entries;
     struct tp_err err = { 0 };

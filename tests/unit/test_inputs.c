@@ -78,7 +78,8 @@ static void many_files_are_listed(void **state)
 
 struct left { char text[512]; };
 
-/* Resumes from an output of that text; returns the inputs a, b"q, c and what is then in the file. */
+/* Resumes from an output of that text; returns the inputs a, b"q, c and what is then in the
+ * file. */
 static struct tp_inputs resume(const char *text, struct left *left)
 {
     char *words[] = { (char *)"a", (char *)"b\"q", (char *)"c" };

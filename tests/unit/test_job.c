@@ -1,5 +1,5 @@
-/* test_job.c - a request's work from its bytes to the answer's: the contract's numbers, every step's
- * failure, and the memory that it may take and keep. */
+/* test_job.c - a request's work from its bytes to the answer's: the contract's numbers, every
+ * step's failure, and the memory that it may take and keep. */
 #include "image_files.h"
 
 #include "formats/json.h"
@@ -91,8 +91,10 @@ static const json_t *output(const json_t *root, size_t i)
 /* A value as compact JSON. */
 static void check_json(const json_t *v, const char *key, const char *want)
 {
-    char *got = json_dumps(json_object_get(v, key), JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));
-    if (!got || strcmp(got, want)) fail_msg("%s is %s, wanted %s", key, got ? got : "missing", want);
+    char *got = json_dumps(json_object_get(v, key),
+                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));
+    if (!got || strcmp(got, want))
+        fail_msg("%s is %s, wanted %s", key, got ? got : "missing", want);
     free(got);
 }
 
@@ -100,7 +102,7 @@ static void check_json(const json_t *v, const char *key, const char *want)
 #define LINE "[" ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "]"
 static const char line[] = "{\"tensor\":" LINE "}";
 
-/* ---- what is answered ---------------------------------------------------------------------------- */
+/* ---- what is answered ------------------------------------------------------------------------ */
 
 static void the_tutorials_line_is_found(void **state)
 {
@@ -146,8 +148,9 @@ static void layers_are_pooled_as_asked(void **state)
 static void outputs_in_the_body_ask_for_each_layer(void **state)
 {
     (void)state;
-    json_t *root = must_answer(&(struct ask){ .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\","
-        "\"pool\":\"max\"},{\"name\":\"pool\",\"pool\":\"sum\",\"window\":[1,3]}]}" });
+    json_t *root = must_answer(&(struct ask){
+        .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\","
+                 "\"pool\":\"max\"},{\"name\":\"pool\",\"pool\":\"sum\",\"window\":[1,3]}]}" });
     check_json(output(root, 0), "name", "\"conv\"");
     check_json(output(root, 0), "data", "[[3]]");
     check_json(output(root, 1), "name", "\"pool\"");
@@ -180,9 +183,12 @@ static void channels_come_first_when_asked(void **state)
 static void a_posted_pipeline_runs(void **state)
 {
     (void)state;
-    json_t *root = must_answer(&(struct ask){ .kind = TP_JOB_RUN, .options.pool = "max",
-        .bytes = "{\"tensor\":[[1,-2],[3,-4]],\"pipeline\":{\"name\":\"mine\",\"input\":{\"shape\":[2,2,1]},"
-                 "\"layers\":[{\"type\":\"Activation\",\"activation\":\"abs\",\"name\":\"a\"}]}}" });
+    json_t *root = must_answer(&(struct ask){
+        .kind = TP_JOB_RUN,
+        .options.pool = "max",
+        .bytes =
+            "{\"tensor\":[[1,-2],[3,-4]],\"pipeline\":{\"name\":\"mine\",\"input\":{\"shape\":[2,2,"
+            "1]},\"layers\":[{\"type\":\"Activation\",\"activation\":\"abs\",\"name\":\"a\"}]}}" });
     check_json(root, "model", "\"mine\"");
     check_json(output(root, 0), "name", "\"a\"");
     check_json(output(root, 0), "data", "[[4]]");
@@ -193,17 +199,20 @@ static void a_batch_is_answered_in_its_order(void **state)
 {
     (void)state;
     struct tp_buf b = { 0 };
-    for (int i = 0; i < 3; i++) {                  /* gray 8x8 arrays of 0, 51 and 102: 0, 0.2, 0.4 */
-        tp_buf_text(&b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n");
+    for (int i = 0; i < 3; i++) {   /* gray 8x8 arrays of 0, 51 and 102: 0, 0.2, 0.4 */
+        tp_buf_text(&b,
+                    "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n");
         tp_buf_bytes(&b, "\x93NUMPY\x01\x00\x3c\x00", 10);
         tp_buf_text(&b, "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8), }\n");
         for (int j = 0; j < 64; j++) tp_buf_bytes(&b, (const char[]){ (char)(51 * i) }, 1);
         tp_buf_text(&b, "\r\n");
     }
     tp_buf_text(&b, "--x--\r\n");
-    json_t *root = must_answer(&(struct ask){ .type = "multipart/form-data; boundary=x", .bytes = b.data,
-                                              .n_bytes = b.n_bytes, .options = { .layers = "conv",
-                                              .pool = "max", .digits = "3" } });
+    json_t *root =
+        must_answer(&(struct ask){ .type = "multipart/form-data; boundary=x",
+                                   .bytes = b.data,
+                                   .n_bytes = b.n_bytes,
+                                   .options = { .layers = "conv", .pool = "max", .digits = "3" } });
     check_json(output(root, 0), "shape", "[3,1]");
     check_json(output(root, 0), "data", "[[0],[0.6],[1.2]]");
     assert_int_equal(json_array_size(json_object_get(root, "inputs")), 3);
@@ -249,7 +258,8 @@ static void preprocess_answers_the_models_input(void **state)
     json_decref(root);
 
     struct file f = file_read("one.png");
-    root = must_answer(&(struct ask){ .kind = TP_JOB_PREPROCESS, .bytes = f.bytes, .n_bytes = f.n });
+    root =
+        must_answer(&(struct ask){ .kind = TP_JOB_PREPROCESS, .bytes = f.bytes, .n_bytes = f.n });
     check_json(output(root, 0), "shape", "[1,8,8,1]");
     json_decref(root);
     free(f.bytes);
@@ -266,30 +276,49 @@ static void preprocess_answers_the_models_input(void **state)
     }
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void every_step_may_refuse(void **state)
 {
     (void)state;
-    static const struct { struct ask ask; enum tp_code code; const char *part; } cases[] = {
+    static const struct { struct ask ask; enum tp_code code; const char *part;
+    } cases[] = {
         { { .bytes = "hello" }, TP_UNSUPPORTED_FORMAT, "no format that is read here" },
-        { { .bytes = "{\"tensor\":[1]}" }, TP_INVALID_SHAPE, "does not fit the model's input [any, 8, 8, 1]" },
-        { { .bytes = line, .options.layers = "nope" }, TP_NOT_FOUND, "no layer 'nope'; it has: conv, pool" },
-        { { .bytes = line, .options.pool = "gem" }, TP_INVALID_ARGUMENT, "not available in this version" },
+        { { .bytes = "{\"tensor\":[1]}" },
+          TP_INVALID_SHAPE,
+          "does not fit the model's input [any, 8, 8, 1]" },
+        { { .bytes = line, .options.layers = "nope" },
+          TP_NOT_FOUND,
+          "no layer 'nope'; it has: conv, pool" },
+        { { .bytes = line, .options.pool = "gem" },
+          TP_INVALID_ARGUMENT,
+          "not available in this version" },
         { { .bytes = line, .options = { .pool = "max", .window = "9" } }, TP_INVALID_SHAPE, "9x9" },
         { { .bytes = line, .options = { .pool = "max", .window = "2", .padding = "2" } },
-          TP_INVALID_ARGUMENT, "pads" },
-        { { .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\"}]}", .options.pool = "max" },
-          TP_INVALID_ARGUMENT, "given twice" },
-        { { .bytes = "{\"tensor\":" LINE ",\"pipeline\":{}}" }, TP_INVALID_JSON, "posted to /v1/run" },
+          TP_INVALID_ARGUMENT,
+          "pads" },
+        { { .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\"}]}",
+            .options.pool = "max" },
+          TP_INVALID_ARGUMENT,
+          "given twice" },
+        { { .bytes = "{\"tensor\":" LINE ",\"pipeline\":{}}" },
+          TP_INVALID_JSON,
+          "posted to /v1/run" },
         { { .kind = TP_JOB_RUN, .bytes = line }, TP_INVALID_ARGUMENT, "no pipeline" },
-        { { .kind = TP_JOB_RUN, .bytes = "{\"tensor\":[1],\"pipeline\":{\"layers\":[]}}" }, TP_INVALID_MODEL,
+        { { .kind = TP_JOB_RUN, .bytes = "{\"tensor\":[1],\"pipeline\":{\"layers\":[]}}" },
+          TP_INVALID_MODEL,
           "input" },
-        { { .kind = TP_JOB_RUN, .bytes = "{\"tensor\":[1],\"pipeline\":{\"input\":{\"shape\":[2,2,1]},"
-            "\"layers\":[{\"type\":\"MaxPooling2D\",\"pool_size\":3}]}}" }, TP_INVALID_SHAPE, "3x3" },
-        { { .kind = TP_JOB_RUN, .bytes = "{\"tensor\":[1],\"pipeline\":{\"input\":{\"shape\":[1,1,1]},"
-            "\"layers\":[{\"type\":\"Conv2D\",\"filters\":1,\"kernel_size\":1,\"use_bias\":false,"
-            "\"kernel\":{\"file\":\"/etc/passwd\",\"tensor\":\"k\"}}]}}" }, TP_INVALID_MODEL, "kernel" },
+        { { .kind = TP_JOB_RUN,
+            .bytes = "{\"tensor\":[1],\"pipeline\":{\"input\":{\"shape\":[2,2,1]},"
+                     "\"layers\":[{\"type\":\"MaxPooling2D\",\"pool_size\":3}]}}" },
+          TP_INVALID_SHAPE,
+          "3x3" },
+        { { .kind = TP_JOB_RUN,
+            .bytes = "{\"tensor\":[1],\"pipeline\":{\"input\":{\"shape\":[1,1,1]},"
+                     "\"layers\":[{\"type\":\"Conv2D\",\"filters\":1,\"kernel_size\":1,\"use_"
+                     "bias\":false,\"kernel\":{\"file\":\"/etc/passwd\",\"tensor\":\"k\"}}]}}" },
+          TP_INVALID_MODEL,
+          "kernel" },
         { { .bytes = "\x89PNG\r\n\x1a\nrest" }, TP_INVALID_IMAGE, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -311,19 +340,28 @@ static void the_input_that_is_wrong_is_named_by_its_index(void **state)
     (void)state;
     struct file small = file_read("one.png"), other = file_read("t0_8.png");
     struct tp_buf b = { 0 };
-    const struct { const struct file *f; size_t n; } parts[] = { { &small, small.n }, { &other, other.n } };
+    const struct {
+        const struct file *f;
+        size_t n;
+    } parts[] = { { &small, small.n }, { &other, other.n } };
     for (int i = 0; i < 2; i++) {
-        tp_buf_printf(&b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"%d.png\"\r\n\r\n", i);
+        tp_buf_printf(
+            &b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"%d.png\"\r\n\r\n",
+            i);
         tp_buf_bytes(&b, parts[i].f->bytes, parts[i].n);
         tp_buf_text(&b, "\r\n");
     }
     tp_buf_text(&b, "--x--\r\n");
-    const struct ask ask = { .model = "edges", .type = "multipart/form-data; boundary=x", .bytes = b.data,
+    const struct ask ask = { .model = "edges",
+                             .type = "multipart/form-data; boundary=x",
+                             .bytes = b.data,
                              .n_bytes = b.n_bytes };
     check_refused(&ask, TP_INVALID_SHAPE, "input 1 has shape [1, ");
     b.n_bytes = 0;
     for (int i = 0; i < 2; i++) {
-        tp_buf_printf(&b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"%d.png\"\r\n\r\n", i);
+        tp_buf_printf(
+            &b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"%d.png\"\r\n\r\n",
+            i);
         tp_buf_bytes(&b, small.bytes, i ? small.n / 2 : small.n);
         tp_buf_text(&b, "\r\n");
     }
@@ -335,7 +373,7 @@ static void the_input_that_is_wrong_is_named_by_its_index(void **state)
     free(other.bytes);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void a_request_keeps_to_its_memory(void **state)
 {
@@ -347,8 +385,8 @@ static void a_request_keeps_to_its_memory(void **state)
     tp_buf_text(&b, "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\"}");
     for (int i = 0; i < 255; i++) tp_buf_text(&b, ",{\"name\":\"conv\"}");
     tp_buf_text(&b, "]}");
-    check_refused(&(struct ask){ .limits = &small, .bytes = b.data, .n_bytes = b.n_bytes }, TP_TOO_LARGE,
-                  "of memory that one request may use");
+    check_refused(&(struct ask){ .limits = &small, .bytes = b.data, .n_bytes = b.n_bytes },
+                  TP_TOO_LARGE, "of memory that one request may use");
     json_t *root = must_answer(&(struct ask){ .bytes = b.data, .n_bytes = b.n_bytes });
     assert_int_equal(json_array_size(json_object_get(root, "outputs")), 256);
     json_decref(root);
@@ -359,9 +397,11 @@ static void limits_of_workspace_and_answer_are_kept(void **state)
 {
     (void)state;
     struct tp_limits small = limits;
-    struct ask ask = { .limits = &small, .bytes = line,        /* no test has asked for this before: */
-                       .options = { .layers = "conv", .pool = "max", .window = "4", .stride = "1" } };
-    small.max_output_bytes = 35;                                 /* a plan once kept is not judged again */
+    struct ask ask = { .limits = &small,
+                       .bytes = line, /* no test has asked for this before: */
+                       .options = {
+                           .layers = "conv", .pool = "max", .window = "4", .stride = "1" } };
+    small.max_output_bytes = 35;   /* a plan once kept is not judged again */
     check_refused(&ask, TP_TOO_LARGE, "--max-output-bytes");
     small.max_output_bytes = 36;
     small.max_workspace_bytes = 1;
@@ -381,12 +421,15 @@ static void the_seat_is_used_again_and_a_large_one_given_back(void **state)
     assert_non_null(first.memory);
     assert_int_equal((uintptr_t)first.memory % 64, 0);
     for (int i = 0; i < 3; i++) {
-        json_decref(must_answer(&(struct ask){ .model = i & 1 ? "edges" : "line-detector", .bytes = line }));
+        json_decref(must_answer(
+            &(struct ask){ .model = i & 1 ? "edges" : "line-detector", .bytes = line }));
         assert_ptr_equal(seat.memory, first.memory);
         assert_int_equal(seat.n_bytes, first.n_bytes);
     }
     /* [2, 1] blown up to [8192, 4096]: 128 MiB. */
-    json_t *root = must_answer(&(struct ask){ .kind = TP_JOB_RUN, .options = { .layers = "u,p", .pool = "avg" },
+    json_t *root = must_answer(&(struct ask){
+        .kind = TP_JOB_RUN,
+        .options = { .layers = "u,p", .pool = "avg" },
         .bytes = "{\"tensor\":[[1],[2]],\"pipeline\":{\"input\":{\"shape\":[2,1,1]},\"layers\":["
                  "{\"type\":\"UpSampling2D\",\"size\":4096,\"name\":\"u\"},"
                  "{\"type\":\"MaxPooling2D\",\"pool_size\":4096,\"name\":\"p\"}]}}" });
@@ -401,7 +444,7 @@ static void the_seat_is_used_again_and_a_large_one_given_back(void **state)
     tp_seat_fini(&seat);             /* once more is fine */
 }
 
-/* ---- the same again ------------------------------------------------------------------------------ */
+/* ---- the same again -------------------------------------------------------------------------- */
 
 static size_t answer_bytes(const struct tp_job *job)
 {
@@ -438,7 +481,8 @@ static void sizes_and_words_may_change_from_request_to_request(void **state)
     for (int i = 0; i < 4; i++) {
         char text[64];
         snprintf(text, sizeof text, "{\"tensor\":%s}", rows[i]);
-        json_t *root = must_answer(&(struct ask){ .model = "edges", .bytes = text, .options.layers = "relu" });
+        json_t *root =
+            must_answer(&(struct ask){ .model = "edges", .bytes = text, .options.layers = "relu" });
         check_json(output(root, 0), "shape", shapes[i]);
         json_decref(root);
         root = must_answer(&(struct ask){ .model = "edges", .bytes = text,
@@ -462,7 +506,7 @@ static void times_are_measured(void **state)
     tp_job_fini(&job);
 }
 
-/* ---- small work ---------------------------------------------------------------------------------- */
+/* ---- small work ------------------------------------------------------------------------------ */
 
 static void only_a_small_tensor_for_a_small_model_is_tiny(void **state)
 {

@@ -60,8 +60,8 @@ static void a_line_has_time_level_and_message(void **state)
     tp_log(TP_LOG_WARN, "queue %d of %d", 3, 4);
     char *text = released();
     int year, month, day, hour, minute, second, ms, end = 0;
-    sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second, &ms,
-           &end);
+    sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second,
+           &ms, &end);
     assert_int_equal(end, 24);
     assert_string_equal(text + end, " warn  queue 3 of 4\n");
     free(text);
@@ -128,7 +128,8 @@ static void a_message_of_any_length_is_one_whole_line(void **state)
 
 static void *write_lines(void *name)
 {
-    for (int i = 0; i < 100; i++) tp_log(TP_LOG_INFO, "%s %s %s", (char *)name, (char *)name, (char *)name);
+    for (int i = 0; i < 100; i++)
+        tp_log(TP_LOG_INFO, "%s %s %s", (char *)name, (char *)name, (char *)name);
     return NULL;
 }
 

@@ -5,7 +5,9 @@
 
 static struct tp_limits limits;
 
-#define NET(name) "{" name "\"input\": {\"shape\": [4, 4, 1]}, \"layers\": [{\"type\": \"ReLU\", \"name\": \"r\"}]}"
+#define NET(name)                                                                                  \
+    "{" name                                                                                       \
+    "\"input\": {\"shape\": [4, 4, 1]}, \"layers\": [{\"type\": \"ReLU\", \"name\": \"r\"}]}"
 static const char unnamed[] = NET("");
 
 static bool try_open(struct tp_model **m, const char *name, const char *folder, struct tp_err *err)
@@ -41,7 +43,7 @@ static void check_refused(const char *name, const char *folder, enum tp_code cod
                  tp_code_name(code), part);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void built_ins_need_no_folder(void **state)
 {
@@ -55,8 +57,9 @@ static void built_ins_need_no_folder(void **state)
         tp_model_free(m);
         check_name(names[i], temp_dir, names[i]);
     }
-    check_refused("nope", NULL, TP_NOT_FOUND,
-                  "no model 'nope': built in are line-detector, edges, gist; a file's path ends in .json");
+    check_refused(
+        "nope", NULL, TP_NOT_FOUND,
+        "no model 'nope': built in are line-detector, edges, gist; a file's path ends in .json");
     check_refused("nope", temp_dir, TP_NOT_FOUND,
                   "neither built in (line-detector, edges, gist) nor in /tmp");
     check_refused("", NULL, TP_NOT_FOUND, "no model ''");
@@ -134,7 +137,8 @@ static void what_is_no_model_file_is_refused(void **state)
     temp_folder("folder");
     temp_folder("odd");
     temp_folder("odd/pipeline.json");
-    check_refused(TEMP("net.onnx"), NULL, TP_UNSUPPORTED_FORMAT, "not a kind of model file that is read");
+    check_refused(TEMP("net.onnx"), NULL, TP_UNSUPPORTED_FORMAT,
+                  "not a kind of model file that is read");
     check_refused(TEMP("empty.json"), NULL, TP_INVALID_JSON, "empty.json: ");
     check_refused(TEMP("text.json"), NULL, TP_INVALID_JSON, "text.json: ");
     check_refused(TEMP("folder"), NULL, TP_NOT_FOUND, "pipeline.json: No such file");
@@ -144,7 +148,7 @@ static void what_is_no_model_file_is_refused(void **state)
     check_refused(".", temp_dir, TP_NOT_FOUND, "no model '.'");
 }
 
-/* ---- what lies beside ---------------------------------------------------------------------------- */
+/* ---- what lies beside ------------------------------------------------------------------------ */
 
 static void preprocess_json_beside_the_model_is_read(void **state)
 {
@@ -183,7 +187,8 @@ static void a_preprocess_json_that_is_wrong_fails_the_model(void **state)
 static void weights_come_from_a_file_beside_the_pipeline_only(void **state)
 {
     (void)state;
-    static const char header[] = "{\"k\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[0,4]}}";
+    static const char header[] =
+        "{\"k\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[0,4]}}";
     char bytes[256], text[512];
     const uint64_t length = sizeof header - 1;
     const float five = 5;
@@ -193,15 +198,21 @@ static void weights_come_from_a_file_beside_the_pipeline_only(void **state)
     temp_folder("net");
     temp_write("net/w.safetensors", bytes, 12 + length);
     temp_write("outside.safetensors", bytes, 12 + length);
-    static const struct { const char *file; bool ok; } cases[] = {
-        { "w.safetensors", true }, { "../outside.safetensors", false }, { "none.safetensors", false },
+    static const struct { const char *file; bool ok;
+    } cases[] = {
+        { "w.safetensors", true },
+        { "../outside.safetensors", false },
+        { "none.safetensors", false },
     };
     for (int i = 0; i < 3; i++) {
         struct tp_model *m;
         struct tp_err err;
-        snprintf(text, sizeof text, "{\"input\": {\"shape\": [2, 2, 1]}, \"layers\": [{\"type\": \"Conv2D\", "
-                 "\"name\": \"c\", \"filters\": 1, \"kernel_size\": 1, \"use_bias\": false, \"kernel\": "
-                 "{\"file\": \"%s\", \"tensor\": \"k\"}}]}", cases[i].file);
+        snprintf(
+            text, sizeof text,
+            "{\"input\": {\"shape\": [2, 2, 1]}, \"layers\": [{\"type\": \"Conv2D\", "
+            "\"name\": \"c\", \"filters\": 1, \"kernel_size\": 1, \"use_bias\": false, \"kernel\": "
+            "{\"file\": \"%s\", \"tensor\": \"k\"}}]}",
+            cases[i].file);
         temp_text("net/pipeline.json", text);
         bool ok = try_open(&m, "net", temp_dir, &err);
         if (ok != cases[i].ok) fail_msg("%s: %s", cases[i].file, ok ? "was read" : err.message);
@@ -210,11 +221,11 @@ static void weights_come_from_a_file_beside_the_pipeline_only(void **state)
     }
     struct tp_model *m;
     struct tp_err err = { 0 };
-    assert_false(tp_model_parse(&m, text, strlen(text), &limits, &err));   /* text alone has no folder */
+    assert_false(tp_model_parse(&m, text, strlen(text), &limits, &err));  /* it has no folder */
     assert_null(m);
 }
 
-/* ---- the library's face -------------------------------------------------------------------------- */
+/* ---- the library's face ---------------------------------------------------------------------- */
 
 static void an_image_is_prepared_for_the_model(void **state)
 {
@@ -240,7 +251,8 @@ static void a_models_plan_computes(void **state)
     struct tp_model *m = must_open("line-detector", NULL);
     struct tp_err err = { 0 };
     struct tp_shape in = TP_SHAPE4(1, 8, 8, 1);
-    const struct tp_tap taps[] = { { .layer = NULL }, { .layer = "pool", .pooling = { .kind = TP_POOL_MAX } } };
+    const struct tp_tap taps[] = { { .layer = NULL },
+                                   { .layer = "pool", .pooling = { .kind = TP_POOL_MAX } } };
     struct tp_plan *plan;
     float input[64] = { 0 }, map[9], most[1], *outputs[] = { map, most };
     for (int i = 0; i < 8; i++) input[8 * i + 3] = input[8 * i + 4] = 1;

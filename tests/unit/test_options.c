@@ -44,7 +44,7 @@ static struct tp_ask must_ask(const char *query, const struct tp_graph *g, struc
     return ask;
 }
 
-/* ---- meaning ------------------------------------------------------------------------------------- */
+/* ---- meaning --------------------------------------------------------------------------------- */
 
 static void without_words_the_models_outputs_are_answered_as_they_are(void **state)
 {
@@ -104,10 +104,12 @@ static void each_pooling_has_its_word(void **state)
 static void windows_are_read_as_height_and_width(void **state)
 {
     (void)state;
-    static const struct { const char *query; struct tp_window want; } cases[] = {
+    static const struct { const char *query; struct tp_window want;
+    } cases[] = {
         { "pool=max&window=2", { { 2, 2 }, { 2, 2 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, false } },
         { "pool=avg&window=2x3", { { 2, 3 }, { 2, 3 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, false } },
-        { "pool=min&window=3&stride=1", { { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, false } },
+        { "pool=min&window=3&stride=1",
+          { { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, false } },
         { "pool=sum&window=3x2&stride=1x4&padding=same",
           { { 3, 2 }, { 1, 4 }, { 1, 1 }, { 0 }, TP_PADDING_SAME, false } },
         { "pool=max&window=2&padding=valid&ceil=true",
@@ -116,8 +118,8 @@ static void windows_are_read_as_height_and_width(void **state)
           { { 3, 3 }, { 3, 3 }, { 1, 1 }, { 1, 1, 1, 1 }, TP_PADDING_EXPLICIT, false } },
         { "pool=max&window=5&padding=0,1,2,3",
           { { 5, 5 }, { 5, 5 }, { 1, 1 }, { 0, 1, 2, 3 }, TP_PADDING_EXPLICIT, false } },
-        { "pool=max&window=65536", { { 65536, 65536 }, { 65536, 65536 }, { 1, 1 }, { 0 },
-                                     TP_PADDING_VALID, false } },
+        { "pool=max&window=65536",
+          { { 65536, 65536 }, { 65536, 65536 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, false } },
     };
     struct tp_graph *g = two_outputs();
     struct tp_arena arena;
@@ -155,12 +157,13 @@ static void the_answers_form_is_asked_for_in_words(void **state)
     tp_graph_free(g);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void wrong_words_are_refused_with_what_would_be_right(void **state)
 {
     (void)state;
-    static const struct { const char *query; enum tp_code code; const char *part; } cases[] = {
+    static const struct { const char *query; enum tp_code code; const char *part;
+    } cases[] = {
         { "pool=median", TP_INVALID_ARGUMENT, "pool=median: no such pooling; there are none, max" },
         { "pool=", TP_INVALID_ARGUMENT, "no such pooling" },
         { "pool=MAX", TP_INVALID_ARGUMENT, "no such pooling" },
@@ -175,8 +178,10 @@ static void wrong_words_are_refused_with_what_would_be_right(void **state)
         { "argmax=true", TP_INVALID_ARGUMENT, "argmax: not available" },
         { "concat=true", TP_INVALID_ARGUMENT, "concat: not available" },
         { "dtype=fp16", TP_INVALID_ARGUMENT, "dtype: not available" },
-        { "format=npy", TP_INVALID_ARGUMENT, "format=npy: not available in this version; answers are" },
-        { "window=2", TP_INVALID_ARGUMENT, "window=2: says how large the pool's windows are; add pool=" },
+        { "format=npy", TP_INVALID_ARGUMENT,
+          "format=npy: not available in this version; answers are" },
+        { "window=2", TP_INVALID_ARGUMENT,
+          "window=2: says how large the pool's windows are; add pool=" },
         { "pool=none&window=2", TP_INVALID_ARGUMENT, "add pool=max" },
         { "pool=max&stride=2", TP_INVALID_ARGUMENT, "stride: belongs to a window" },
         { "pool=max&padding=same", TP_INVALID_ARGUMENT, "padding: belongs to a window" },
@@ -195,7 +200,8 @@ static void wrong_words_are_refused_with_what_would_be_right(void **state)
         { "pool=max&window=99999999999999999999", TP_INVALID_ARGUMENT, "of 1 to 65536" },
         { "pool=max&window=0000000002", TP_INVALID_ARGUMENT, "expected a size" },
         { "pool=max&window=2&stride=0", TP_INVALID_ARGUMENT, "stride=0: expected a size" },
-        { "pool=max&window=2&padding=full", TP_INVALID_ARGUMENT, "padding=full: expected valid, same" },
+        { "pool=max&window=2&padding=full", TP_INVALID_ARGUMENT,
+          "padding=full: expected valid, same" },
         { "pool=max&window=2&padding=1,1", TP_INVALID_ARGUMENT, "top,left,bottom,right" },
         { "pool=max&window=2&padding=1,1,1,1,1", TP_INVALID_ARGUMENT, "top,left,bottom,right" },
         { "pool=max&window=2&padding=-1", TP_INVALID_ARGUMENT, "top,left,bottom,right" },
@@ -217,7 +223,8 @@ static void wrong_words_are_refused_with_what_would_be_right(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tp_ask ask;
         struct tp_err err;
-        if (try_ask(cases[i].query, g, &ask, &arena, &err)) fail_msg("%s was accepted", cases[i].query);
+        if (try_ask(cases[i].query, g, &ask, &arena, &err))
+            fail_msg("%s was accepted", cases[i].query);
         if (err.code != cases[i].code || !strstr(err.message, cases[i].part))
             fail_msg("%s: got %s \"%s\"; wanted \"%s\"", cases[i].query, tp_code_name(err.code),
                      err.message, cases[i].part);
@@ -277,7 +284,7 @@ static void an_arena_that_is_full_is_an_error(void **state)
     tp_graph_free(g);
 }
 
-/* ---- words of each output ------------------------------------------------------------------------ */
+/* ---- words of each output -------------------------------------------------------------------- */
 
 static bool try_each(const struct tp_options *o, const struct tp_options *outputs,
                      const char *const *names, int n, struct tp_ask *ask, struct tp_arena *arena,
@@ -367,7 +374,7 @@ static void a_wrong_output_is_named_by_its_index(void **state)
     tp_arena_fini(&arena);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static struct tp_buf key_of(const char *query, const struct tp_graph *g, struct tp_arena *arena)
 {
@@ -379,7 +386,8 @@ static struct tp_buf key_of(const char *query, const struct tp_graph *g, struct 
     return b;
 }
 
-static bool same_keys(const char *a, const char *b, const struct tp_graph *g, struct tp_arena *arena)
+static bool same_keys(const char *a, const char *b, const struct tp_graph *g,
+                      struct tp_arena *arena)
 {
     struct tp_buf x = key_of(a, g, arena), y = key_of(b, g, arena);
     bool same = x.n_bytes == y.n_bytes && !memcmp(x.data, y.data, x.n_bytes);
@@ -392,17 +400,37 @@ static void keys_differ_where_the_work_does(void **state)
 {
     (void)state;
     static const char *const asks[] = {
-        "layers=a", "layers=b", "layers=c", "layers=a,b", "layers=b,a", "layers=a,a", "layers=a,b,c",
-        "layers=a&layout=nchw", "layers=a&pool=max", "layers=a&pool=avg", "layers=a&pool=min",
-        "layers=a&pool=sum", "layers=a&pool=max&layout=nchw",
-        "layers=a&pool=max&window=2", "layers=a&pool=avg&window=2", "layers=a&pool=max&window=3",
-        "layers=a&pool=max&window=2x3", "layers=a&pool=max&window=3x2", "layers=a&pool=max&window=23",
-        "layers=a&pool=max&window=2&stride=1", "layers=a&pool=max&window=2&stride=2x1",
-        "layers=a&pool=max&window=2&stride=1x2", "layers=a&pool=max&window=2&padding=same",
-        "layers=a&pool=max&window=2&padding=1", "layers=a&pool=max&window=2&padding=1,0,0,0",
-        "layers=a&pool=max&window=2&padding=0,1,0,0", "layers=a&pool=max&window=2&padding=0,0,1,0",
-        "layers=a&pool=max&window=2&padding=0,0,0,1", "layers=a&pool=max&window=2&padding=11,1,1,1",
-        "layers=a&pool=max&window=2&padding=1,11,1,1", "layers=a&pool=max&window=2&ceil=true",
+        "layers=a",
+        "layers=b",
+        "layers=c",
+        "layers=a,b",
+        "layers=b,a",
+        "layers=a,a",
+        "layers=a,b,c",
+        "layers=a&layout=nchw",
+        "layers=a&pool=max",
+        "layers=a&pool=avg",
+        "layers=a&pool=min",
+        "layers=a&pool=sum",
+        "layers=a&pool=max&layout=nchw",
+        "layers=a&pool=max&window=2",
+        "layers=a&pool=avg&window=2",
+        "layers=a&pool=max&window=3",
+        "layers=a&pool=max&window=2x3",
+        "layers=a&pool=max&window=3x2",
+        "layers=a&pool=max&window=23",
+        "layers=a&pool=max&window=2&stride=1",
+        "layers=a&pool=max&window=2&stride=2x1",
+        "layers=a&pool=max&window=2&stride=1x2",
+        "layers=a&pool=max&window=2&padding=same",
+        "layers=a&pool=max&window=2&padding=1",
+        "layers=a&pool=max&window=2&padding=1,0,0,0",
+        "layers=a&pool=max&window=2&padding=0,1,0,0",
+        "layers=a&pool=max&window=2&padding=0,0,1,0",
+        "layers=a&pool=max&window=2&padding=0,0,0,1",
+        "layers=a&pool=max&window=2&padding=11,1,1,1",
+        "layers=a&pool=max&window=2&padding=1,11,1,1",
+        "layers=a&pool=max&window=2&ceil=true",
     };
     enum { N = sizeof asks / sizeof *asks };
     struct tp_graph *g = two_outputs();

@@ -1,4 +1,5 @@
-/* test_pages.c - blocks of every size class are aligned, writable to the last byte, and given back. */
+/* test_pages.c - blocks of every size class are aligned, writable to the last byte, and given
+ * back. */
 #include "check.h"
 
 #include <stdio.h>
@@ -38,7 +39,8 @@ static void large_blocks_leave_no_address_space_behind(void **state)
     (void)state;
     tp_pages_free(tp_pages_alloc(32 << 20), 32 << 20);
     long before = mapped_pages();
-    for (int i = 0; i < 100; i++) tp_pages_free(tp_pages_alloc((32 << 20) + i), (32 << 20) + (size_t)i);
+    for (int i = 0; i < 100; i++)
+        tp_pages_free(tp_pages_alloc((32 << 20) + i), (32 << 20) + (size_t)i);
     assert_true(mapped_pages() - before < (64 << 20) / sysconf(_SC_PAGESIZE));
 }
 

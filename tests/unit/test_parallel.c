@@ -118,7 +118,7 @@ static void a_bound_team_stays_on_its_processors(void **state)
     (void)state;
     pthread_t thread;
     int cpus[2];
-    if (tp_cpu_allowed(cpus, 2) < 2) skip();               /* one processor: nothing to tell apart */
+    if (tp_cpu_allowed(cpus, 2) < 2) skip();   /* one processor: nothing to tell apart */
     struct bound b = { { cpus[1], cpus[0] }, { -1, -1 } };
     tp_parallel_set_grain(1);
     assert_int_equal(pthread_create(&thread, NULL, warm_bound, &b), 0);

@@ -1,4 +1,5 @@
-/* test_plans.c - plans are found again, the oldest makes room, and one in use stays until it is put. */
+/* test_plans.c - plans are found again, the oldest makes room, and one in use stays until it is
+ * put. */
 #include "graph_of.h"
 
 #include <pthread.h>

@@ -25,7 +25,8 @@ struct body {                        /* what one test needs; made by read_body()
     bool ok;
 };
 
-static struct body read_body(const char *type, const void *bytes, size_t n_bytes, bool with_pipeline)
+static struct body read_body(const char *type, const void *bytes, size_t n_bytes,
+                             bool with_pipeline)
 {
     struct body b = { .copy = guarded_copy(bytes, n_bytes) };
     tp_arena_init(&b.arena, 1 << 20);
@@ -59,8 +60,8 @@ static void check_refused(const char *type, const void *bytes, size_t n_bytes, b
     struct body b = read_body(type, bytes, n_bytes, with_pipeline);
     if (b.ok) fail_msg("%.*s was read; wanted \"%s\"", (int)n_bytes, (const char *)bytes, part);
     if (b.err.code != code || !strstr(b.err.message, part))
-        fail_msg("%.60s: got %s \"%s\"; wanted %s \"%s\"", (const char *)bytes, tp_code_name(b.err.code),
-                 b.err.message, tp_code_name(code), part);
+        fail_msg("%.60s: got %s \"%s\"; wanted %s \"%s\"", (const char *)bytes,
+                 tp_code_name(b.err.code), b.err.message, tp_code_name(code), part);
     drop(&b);
 }
 
@@ -72,15 +73,15 @@ static void check_tensor(const struct tp_source *s, const char *shape, const flo
                         (size_t)tp_shape_elements(&s->tensor.shape) * sizeof *want);
 }
 
-/* ---- .npy ---------------------------------------------------------------------------------------- */
+/* ---- .npy ------------------------------------------------------------------------------------ */
 
 /* A version 1.0 file of that dtype and shape, its data 0, 1, 2, ... */
 static struct tp_buf npy(const char *descr, const char *shape, size_t data_bytes)
 {
     struct tp_buf b = { 0 };
     char header[256];
-    int n = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }\n",
-                     descr, shape);
+    int n = snprintf(header, sizeof header,
+                     "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }\n", descr, shape);
     tp_buf_bytes(&b, "\x93NUMPY\x01\x00", 8);
     tp_buf_bytes(&b, (const char[]){ (char)n, (char)(n >> 8) }, 2);
     tp_buf_bytes(&b, header, (size_t)n);
@@ -175,7 +176,7 @@ static void an_array_image_keeps_to_the_pixel_limit(void **state)
     tp_buf_fini(&b);
 }
 
-/* ---- which kind ---------------------------------------------------------------------------------- */
+/* ---- which kind ------------------------------------------------------------------------------ */
 
 static void an_image_file_is_told_by_its_first_bytes(void **state)
 {
@@ -214,11 +215,16 @@ static void json_is_read_under_any_type_that_clients_send(void **state)
 static void what_is_of_no_known_kind_is_unsupported(void **state)
 {
     (void)state;
-    static const struct { const char *type, *bytes; bool with_pipeline; enum tp_code code; const char *part; }
-    cases[] = {
+    static const struct {
+        const char *type, *bytes;
+        bool with_pipeline;
+        enum tp_code code;
+        const char *part;
+    } cases[] = {
         { NULL, "", false, TP_INVALID_ARGUMENT, "the body is empty; expected a JPEG" },
         { "multipart/form-data; boundary=x", "", false, TP_INVALID_ARGUMENT, "the body is empty" },
-        { NULL, "hello", false, TP_UNSUPPORTED_FORMAT, "the body is of no format that is read here" },
+        { NULL, "hello", false, TP_UNSUPPORTED_FORMAT,
+          "the body is of no format that is read here" },
         { "image/gif", "GIF89a", false, TP_UNSUPPORTED_FORMAT, "of no format" },
         { "application/json", "hello", false, TP_INVALID_JSON, "body: byte 0" },
         { "application/json", "   ", false, TP_INVALID_JSON, "body: byte" },
@@ -226,7 +232,8 @@ static void what_is_of_no_known_kind_is_unsupported(void **state)
           "Content-Type text/html is not read here" },
         { "application/jsonp", "{\"tensor\": [1]}", false, TP_UNSUPPORTED_FORMAT, "Content-Type" },
         { "multipart/mixed; boundary=x", "--x", false, TP_UNSUPPORTED_FORMAT, "Content-Type" },
-        { "image/png", "\x89PNG\r\n\x1a\n", true, TP_UNSUPPORTED_FORMAT, "needs a pipeline beside the input" },
+        { "image/png", "\x89PNG\r\n\x1a\n", true, TP_UNSUPPORTED_FORMAT,
+          "needs a pipeline beside the input" },
         { NULL, "hello", true, TP_UNSUPPORTED_FORMAT, "needs a pipeline" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -234,16 +241,18 @@ static void what_is_of_no_known_kind_is_unsupported(void **state)
                       cases[i].code, cases[i].part);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void a_tensor_is_nested_or_shape_and_data(void **state)
 {
     (void)state;
     static const float six[] = { 1, 2, 3, 4, 5, 6.5f };
-    static const struct { const char *text, *shape; } cases[] = {
+    static const struct { const char *text, *shape;
+    } cases[] = {
         { "{\"tensor\": [[1, 2, 3], [4, 5, 6.5]]}", "[2, 3]" },
         { "{\"tensor\": [[[1], [2], [3], [4], [5], [6.5e0]]]}", "[1, 6, 1]" },
-        { "{\"tensor\": {\"shape\": [1, 3, 2, 1], \"data\": [1, 2, 3, 4, 5, 6.5]}}", "[1, 3, 2, 1]" },
+        { "{\"tensor\": {\"shape\": [1, 3, 2, 1], \"data\": [1, 2, 3, 4, 5, 6.5]}}",
+          "[1, 3, 2, 1]" },
         { "{\"tensor\": {\"data\": [[1, 2], [3, 4], [5, 6.5]], \"shape\": [6]}}", "[6]" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -263,11 +272,13 @@ static const char png_head[] = "\x89PNG\r\n\x1a\n\0\0\0\r";
 static void images_come_as_base64_or_data_uris(void **state)
 {
     (void)state;
-    static const struct { const char *text; int n; } cases[] = {
+    static const struct { const char *text; int n;
+    } cases[] = {
         { "{\"image\": \"" PNG_BASE64 "\"}", 1 },
         { "{\"image\": \"data:image/png;base64," PNG_BASE64 "\"}", 1 },
         { "{\"images\": [\"" PNG_BASE64 "\"]}", 1 },
-        { "{\"images\": [\"" PNG_BASE64 "\", \"data:;base64," PNG_BASE64 "\", \"" PNG_BASE64 "\"]}", 3 },
+        { "{\"images\": [\"" PNG_BASE64 "\", \"data:;base64," PNG_BASE64 "\", \"" PNG_BASE64 "\"]}",
+          3 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct body b = must_read_json(cases[i].text);
@@ -286,7 +297,8 @@ static void an_array_in_base64_is_read_as_well(void **state)
     (void)state;
     /* npy("|u1", "1, 1", 1) */
     struct body b = must_read_json(
-        "{\"image\": \"k05VTVBZAQA8AHsnZGVzY3InOiAnfHUxJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzog"
+        "{\"image\": "
+        "\"k05VTVBZAQA8AHsnZGVzY3InOiAnfHUxJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzog"
         "KDEsIDEpLCB9CgA=\"}");
     assert_int_equal(b.rq.sources[0].kind, TP_SOURCE_PIXELS);
     drop(&b);
@@ -296,7 +308,8 @@ static void outputs_have_words_of_their_own(void **state)
 {
     (void)state;
     struct body b = must_read_json(
-        "{\"outputs\": [{\"name\": \"a\"}, {\"name\": \"b\", \"pool\": \"max\", \"window\": [2, 3], "
+        "{\"outputs\": [{\"name\": \"a\"}, {\"name\": \"b\", \"pool\": \"max\", \"window\": [2, "
+        "3], "
         "\"stride\": 1, \"padding\": [0, 1, 2, 3], \"ceil\": true}, {\"p\": 2.5, \"name\": \"a\", "
         "\"window\": \"4x4\", \"ceil\": false}], \"tensor\": [1]}");
     assert_int_equal(b.rq.n_outputs, 3);
@@ -317,14 +330,17 @@ static void outputs_have_words_of_their_own(void **state)
 static void wrong_json_is_refused_by_field(void **state)
 {
     (void)state;
-    static const struct { const char *text; enum tp_code code; const char *part; } cases[] = {
+    static const struct { const char *text; enum tp_code code; const char *part;
+    } cases[] = {
         { "[1, 2]", TP_INVALID_JSON, "body: expected an object such as {\"tensor\": [...]}; got" },
         { "{}", TP_INVALID_JSON, "body: no input; expected \"tensor\", \"image\" or" },
         { "{\"tensor\": [1]} x", TP_INVALID_JSON, "body: byte 16" },
         { "{\"tensor\": [1]", TP_INVALID_JSON, "body: byte" },
         { "{\"tensor\": [1], \"tensor\": [2]}", TP_INVALID_JSON, "stands there twice" },
-        { "{\"tensors\": [1]}", TP_INVALID_JSON, "body: unknown key 'tensors'; there are tensor, image" },
-        { "{\"tensor\": [1], \"pipeline\": {}}", TP_INVALID_JSON, "a pipeline is posted to /v1/run" },
+        { "{\"tensors\": [1]}", TP_INVALID_JSON,
+          "body: unknown key 'tensors'; there are tensor, image" },
+        { "{\"tensor\": [1], \"pipeline\": {}}", TP_INVALID_JSON,
+          "a pipeline is posted to /v1/run" },
         { "{\"tensor\": 1}", TP_INVALID_JSON, "tensor: expected an array of numbers" },
         { "{\"tensor\": []}", TP_INVALID_JSON, "tensor: expected an array of numbers" },
         { "{\"tensor\": [1, \"2\"]}", TP_INVALID_JSON, "got an array that holds a string" },
@@ -338,16 +354,20 @@ static void wrong_json_is_refused_by_field(void **state)
           "tensor: unknown key 'dtype'" },
         { "{\"tensor\": {\"shape\": [2, 2], \"data\": [1, 2, 3]}}", TP_INVALID_SHAPE,
           "tensor: shape [2, 2] needs 4 numbers; data has 3" },
-        { "{\"tensor\": {\"shape\": [0], \"data\": [1]}}", TP_INVALID_SHAPE, "tensor.shape: dimension 0" },
-        { "{\"tensor\": {\"shape\": [-1], \"data\": [1]}}", TP_INVALID_SHAPE, "each must be at least 1" },
+        { "{\"tensor\": {\"shape\": [0], \"data\": [1]}}", TP_INVALID_SHAPE,
+          "tensor.shape: dimension 0" },
+        { "{\"tensor\": {\"shape\": [-1], \"data\": [1]}}", TP_INVALID_SHAPE,
+          "each must be at least 1" },
         { "{\"tensor\": {\"shape\": [1.5], \"data\": [1]}}", TP_INVALID_JSON, "tensor.shape" },
         { "{\"tensor\": {\"shape\": 4, \"data\": [1]}}", TP_INVALID_JSON, "tensor.shape" },
         { "{\"tensor\": {\"shape\": [1, 1, 1, 1, 1, 1, 1, 1, 1], \"data\": [1]}}", TP_INVALID_JSON,
           "tensor.shape: at most 8 integers" },
         { "{\"tensor\": {\"shape\": [4294967296, 4294967296, 4], \"data\": [1]}}", TP_TOO_LARGE,
           "tensor.shape: " },
-        { "{\"tensor\": {\"shape\": [1001], \"data\": [1]}}", TP_TOO_LARGE, "more than the 1000 elements" },
-        { "{\"tensor\": {\"shape\": [1], \"data\": \"x\"}}", TP_INVALID_JSON, "tensor.data: expected" },
+        { "{\"tensor\": {\"shape\": [1001], \"data\": [1]}}", TP_TOO_LARGE,
+          "more than the 1000 elements" },
+        { "{\"tensor\": {\"shape\": [1], \"data\": \"x\"}}", TP_INVALID_JSON,
+          "tensor.data: expected" },
         { "{\"tensor\": [1], \"image\": \"" PNG_BASE64 "\"}", TP_INVALID_JSON,
           "more than one of tensor, image and images" },
         { "{\"image\": \"" PNG_BASE64 "\", \"images\": []}", TP_INVALID_JSON, "more than one of" },
@@ -356,37 +376,45 @@ static void wrong_json_is_refused_by_field(void **state)
         { "{\"image\": \"\"}", TP_INVALID_ARGUMENT, "image: empty; base64 was expected" },
         { "{\"image\": \"$$$$\"}", TP_INVALID_ARGUMENT, "image: byte 0" },
         { "{\"image\": \"data:image/png,x\"}", TP_INVALID_ARGUMENT, "not base64" },
-        { "{\"image\": \"R0lGODlh\"}", TP_UNSUPPORTED_FORMAT, "image: its first bytes are of no format" },
+        { "{\"image\": \"R0lGODlh\"}", TP_UNSUPPORTED_FORMAT,
+          "image: its first bytes are of no format" },
         { "{\"images\": []}", TP_INVALID_JSON, "images: expected an array of base64" },
         { "{\"images\": [1]}", TP_INVALID_JSON, "images: expected an array of base64" },
         { "{\"images\": [\"" PNG_BASE64 "\", {}]}", TP_INVALID_JSON, "images[1]: expected base64" },
-        { "{\"images\": [\"" PNG_BASE64 "\", \"R0lGODlh\"]}", TP_UNSUPPORTED_FORMAT, "images[1]: its first" },
-        { "{\"images\": [\"" PNG_BASE64 "\", \"" PNG_BASE64 "\", \"" PNG_BASE64 "\", \"" PNG_BASE64 "\"]}",
+        { "{\"images\": [\"" PNG_BASE64 "\", \"R0lGODlh\"]}", TP_UNSUPPORTED_FORMAT,
+          "images[1]: its first" },
+        { "{\"images\": [\"" PNG_BASE64 "\", \"" PNG_BASE64 "\", \"" PNG_BASE64 "\", \"" PNG_BASE64
+          "\"]}",
           TP_TOO_LARGE, "more than 3 inputs in one request (--max-batch)" },
-        { "{\"tensor\": [1], \"outputs\": {}}", TP_INVALID_JSON, "outputs: expected an array of 1 to 256" },
-        { "{\"tensor\": [1], \"outputs\": []}", TP_INVALID_JSON, "outputs: expected an array of 1 to 256" },
+        { "{\"tensor\": [1], \"outputs\": {}}", TP_INVALID_JSON,
+          "outputs: expected an array of 1 to 256" },
+        { "{\"tensor\": [1], \"outputs\": []}", TP_INVALID_JSON,
+          "outputs: expected an array of 1 to 256" },
         { "{\"tensor\": [1], \"outputs\": [1]}", TP_INVALID_JSON, "outputs: expected an array" },
-        { "{\"tensor\": [1], \"outputs\": [\"a\"]}", TP_INVALID_JSON, "outputs[0]: expected an object" },
-        { "{\"tensor\": [1], \"outputs\": [{}]}", TP_INVALID_JSON, "outputs[0]: \"name\" is missing" },
+        { "{\"tensor\": [1], \"outputs\": [\"a\"]}", TP_INVALID_JSON,
+          "outputs[0]: expected an object" },
+        { "{\"tensor\": [1], \"outputs\": [{}]}", TP_INVALID_JSON,
+          "outputs[0]: \"name\" is missing" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\"}, {\"name\": null}]}", TP_INVALID_JSON,
           "outputs[1].name: expected a word or a number; got null" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"pool\": {}}]}", TP_INVALID_JSON,
           "outputs[0].pool: expected a word" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1, 2, 3]}]}", TP_INVALID_JSON,
-          "outputs[0].window: expected a word" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1.5, 2]}]}", TP_INVALID_JSON,
-          "outputs[0].window: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1, 2, 3]}]}",
+          TP_INVALID_JSON, "outputs[0].window: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1.5, 2]}]}",
+          TP_INVALID_JSON, "outputs[0].window: expected a word" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"colour\": 1}]}", TP_INVALID_ARGUMENT,
           "outputs[0]: unknown parameter 'colour'" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layers\": \"b\"}]}", TP_INVALID_ARGUMENT,
-          "outputs[0].layers: holds for the whole answer" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layout\": \"nchw\"}]}", TP_INVALID_ARGUMENT,
-          "outputs[0].layout: holds for the whole answer" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"name\": \"b\"}]}", TP_INVALID_JSON, "twice" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layers\": \"b\"}]}",
+          TP_INVALID_ARGUMENT, "outputs[0].layers: holds for the whole answer" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layout\": \"nchw\"}]}",
+          TP_INVALID_ARGUMENT, "outputs[0].layout: holds for the whole answer" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"name\": \"b\"}]}", TP_INVALID_JSON,
+          "twice" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        check_refused("application/json", cases[i].text, strlen(cases[i].text), false, cases[i].code,
-                      cases[i].part);
+        check_refused("application/json", cases[i].text, strlen(cases[i].text), false,
+                      cases[i].code, cases[i].part);
 }
 
 static void a_tensor_of_more_numbers_than_the_limit_is_refused(void **state)
@@ -396,7 +424,8 @@ static void a_tensor_of_more_numbers_than_the_limit_is_refused(void **state)
     tp_buf_text(&b, "{\"tensor\": [1");
     for (int i = 1; i < 1001; i++) tp_buf_text(&b, ",1");
     tp_buf_text(&b, "]}");
-    check_refused(NULL, b.data, b.n_bytes, false, TP_TOO_LARGE, "tensor: 1001 numbers; the limit is 1000");
+    check_refused(NULL, b.data, b.n_bytes, false, TP_TOO_LARGE,
+                  "tensor: 1001 numbers; the limit is 1000");
     tp_buf_fini(&b);
 }
 
@@ -415,7 +444,7 @@ static void brackets_without_end_are_refused(void **state)
     free(text);
 }
 
-/* ---- pipelines ----------------------------------------------------------------------------------- */
+/* ---- pipelines ------------------------------------------------------------------------------- */
 
 static void a_pipeline_stands_beside_the_input(void **state)
 {
@@ -430,14 +459,16 @@ static void a_pipeline_stands_beside_the_input(void **state)
     check_refused(NULL, "{\"tensor\": [1]}", 15, true, TP_INVALID_ARGUMENT,
                   "no pipeline; expected \"pipeline\" beside the input");
     check_refused(NULL, "{\"pipeline\": {}}", 16, true, TP_INVALID_JSON, "body: no input");
-    check_refused(NULL, "{\"pipelines\": {}}", 17, true, TP_INVALID_JSON, "images, outputs, pipeline");
+    check_refused(NULL, "{\"pipelines\": {}}", 17, true, TP_INVALID_JSON,
+                  "images, outputs, pipeline");
 }
 
-/* ---- multipart ----------------------------------------------------------------------------------- */
+/* ---- multipart ------------------------------------------------------------------------------- */
 
 static void add_part(struct tp_buf *b, const char *name, const void *bytes, size_t n_bytes)
 {
-    tp_buf_printf(b, "--x\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s.bin\"\r\n\r\n",
+    tp_buf_printf(b,
+                  "--x\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s.bin\"\r\n\r\n",
                   name, name);
     tp_buf_bytes(b, bytes, n_bytes);
     tp_buf_text(b, "\r\n");
@@ -478,19 +509,25 @@ static void a_form_may_carry_the_pipeline(void **state)
     assert_non_null(body.rq.pipeline);
     assert_int_equal(body.rq.n_sources, 1);
     drop(&body);
-    check_refused(multipart, b.data, b.n_bytes, false, TP_UNSUPPORTED_FORMAT, "part 1 ('pipeline.bin')");
+    check_refused(multipart, b.data, b.n_bytes, false, TP_UNSUPPORTED_FORMAT,
+                  "part 1 ('pipeline.bin')");
     b.n_bytes = once;
     add_part(&b, "pipeline", "{}", 2);
     tp_buf_text(&b, "--x--\r\n");
-    check_refused(multipart, b.data, b.n_bytes, true, TP_INVALID_ARGUMENT, "two parts named pipeline");
+    check_refused(multipart, b.data, b.n_bytes, true, TP_INVALID_ARGUMENT,
+                  "two parts named pipeline");
     tp_buf_fini(&b);
 }
 
 static void a_wrong_form_is_refused_by_part(void **state)
 {
     (void)state;
-    static const struct { const char *name, *bytes; bool with_pipeline; enum tp_code code; const char *part; }
-    cases[] = {
+    static const struct {
+        const char *name, *bytes;
+        bool with_pipeline;
+        enum tp_code code;
+        const char *part;
+    } cases[] = {
         { "a", "GIF89a", false, TP_UNSUPPORTED_FORMAT, "part 1 ('a.bin'): its first bytes" },
         { "a", "", false, TP_INVALID_IMAGE, "part 1 ('a.bin'): is empty" },
         { "a", "\x93NUMPY", false, TP_INVALID_ARGUMENT, "part 1 ('a.bin'): npy:" },
@@ -502,7 +539,8 @@ static void a_wrong_form_is_refused_by_part(void **state)
         add_part(&b, "first", png_head, 12);
         add_part(&b, cases[i].name, cases[i].bytes, strlen(cases[i].bytes));
         tp_buf_text(&b, "--x--\r\n");
-        check_refused(multipart, b.data, b.n_bytes, cases[i].with_pipeline, cases[i].code, cases[i].part);
+        check_refused(multipart, b.data, b.n_bytes, cases[i].with_pipeline, cases[i].code,
+                      cases[i].part);
         tp_buf_fini(&b);
     }
 }
@@ -543,7 +581,7 @@ static void every_prefix_of_a_form_is_an_error_or_a_batch(void **state)
     tp_buf_fini(&b);
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static struct tp_shape shape(int rank, int64_t a, int64_t b, int64_t c, int64_t d)
 {
@@ -553,21 +591,33 @@ static struct tp_shape shape(int rank, int64_t a, int64_t b, int64_t c, int64_t 
 static void missing_axes_are_put_in(void **state)
 {
     (void)state;
-    const struct tp_shape gray = shape(4, TP_ANY, 8, 8, 1), any = shape(4, TP_ANY, TP_ANY, TP_ANY, 1);
-    const struct tp_shape rgb = shape(4, TP_ANY, TP_ANY, TP_ANY, 3), wide = shape(4, TP_ANY, 4, 8, 8);
+    const struct tp_shape gray = shape(4, TP_ANY, 8, 8, 1),
+                          any = shape(4, TP_ANY, TP_ANY, TP_ANY, 1);
+    const struct tp_shape rgb = shape(4, TP_ANY, TP_ANY, TP_ANY, 3),
+                          wide = shape(4, TP_ANY, 4, 8, 8);
     const struct tp_shape flat = shape(2, TP_ANY, 5, 0, 0);
-    const struct { struct tp_shape given, wanted; const char *fitted; } cases[] = {
-        { shape(4, 1, 8, 8, 1), gray, "[1, 8, 8, 1]" }, { shape(4, 7, 8, 8, 1), gray, "[7, 8, 8, 1]" },
-        { shape(3, 8, 8, 1, 0), gray, "[1, 8, 8, 1]" }, { shape(3, 5, 8, 8, 0), gray, "[5, 8, 8, 1]" },
-        { shape(2, 8, 8, 0, 0), gray, "[1, 8, 8, 1]" }, { shape(2, 3, 9, 0, 0), any, "[1, 3, 9, 1]" },
-        { shape(3, 4, 8, 8, 0), wide, "[1, 4, 8, 8]" }, { shape(3, 2, 2, 3, 0), rgb, "[1, 2, 2, 3]" },
-        { shape(3, 4, 6, 1, 0), any, "[1, 4, 6, 1]" },  /* channels of 1: rather than a batch of 4 */
-        { shape(2, 1, 5, 0, 0), flat, "[1, 5]" }, { shape(2, 9, 5, 0, 0), flat, "[9, 5]" },
+    const struct { struct tp_shape given, wanted; const char *fitted;
+    } cases[] = {
+        { shape(4, 1, 8, 8, 1), gray, "[1, 8, 8, 1]" },
+        { shape(4, 7, 8, 8, 1), gray, "[7, 8, 8, 1]" },
+        { shape(3, 8, 8, 1, 0), gray, "[1, 8, 8, 1]" },
+        { shape(3, 5, 8, 8, 0), gray, "[5, 8, 8, 1]" },
+        { shape(2, 8, 8, 0, 0), gray, "[1, 8, 8, 1]" },
+        { shape(2, 3, 9, 0, 0), any, "[1, 3, 9, 1]" },
+        { shape(3, 4, 8, 8, 0), wide, "[1, 4, 8, 8]" },
+        { shape(3, 2, 2, 3, 0), rgb, "[1, 2, 2, 3]" },
+        { shape(3, 4, 6, 1, 0), any, "[1, 4, 6, 1]" }, /* channels of 1: rather than a batch of 4 */
+        { shape(2, 1, 5, 0, 0), flat, "[1, 5]" },
+        { shape(2, 9, 5, 0, 0), flat, "[9, 5]" },
         { shape(1, 5, 0, 0, 0), flat, "[1, 5]" },
-        { shape(4, 1, 8, 8, 3), gray, NULL }, { shape(3, 8, 8, 2, 0), gray, NULL },
-        { shape(2, 8, 9, 0, 0), gray, NULL }, { shape(1, 64, 0, 0, 0), gray, NULL },
-        { shape(0, 0, 0, 0, 0), gray, NULL }, { shape(2, 8, 8, 0, 0), rgb, NULL },
-        { shape(1, 4, 0, 0, 0), flat, NULL }, { shape(3, 1, 1, 5, 0), flat, NULL },
+        { shape(4, 1, 8, 8, 3), gray, NULL },
+        { shape(3, 8, 8, 2, 0), gray, NULL },
+        { shape(2, 8, 9, 0, 0), gray, NULL },
+        { shape(1, 64, 0, 0, 0), gray, NULL },
+        { shape(0, 0, 0, 0, 0), gray, NULL },
+        { shape(2, 8, 8, 0, 0), rgb, NULL },
+        { shape(1, 4, 0, 0, 0), flat, NULL },
+        { shape(3, 1, 1, 5, 0), flat, NULL },
         { { .rank = 5, .dim = { 1, 1, 8, 8, 1 } }, gray, NULL },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -588,7 +638,9 @@ static void an_arena_that_is_full_is_too_large(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "{\"tensor\": [1, 2]}", "{\"image\": \"" PNG_BASE64 "\"}", "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\"}]}",
+        "{\"tensor\": [1, 2]}",
+        "{\"image\": \"" PNG_BASE64 "\"}",
+        "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\"}]}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int refused = 0;
@@ -597,7 +649,8 @@ static void an_arena_that_is_full_is_too_large(void **state)
             struct tp_arena arena;
             struct tp_err err = { 0 };
             tp_arena_init(&arena, room);
-            bool ok = tp_request_read(&rq, NULL, texts[i], strlen(texts[i]), false, &limits, &arena, &err);
+            bool ok = tp_request_read(&rq, NULL, texts[i], strlen(texts[i]), false, &limits, &arena,
+                                      &err);
             if (!ok && err.code != TP_TOO_LARGE && err.code != TP_NO_MEMORY)
                 fail_msg("%zu bytes: %s", room, err.message);
             tp_request_fini(&rq);

@@ -1,4 +1,5 @@
-/* test_weights.c - weight files beside a pipeline: what is in the folder is read, nothing outside. */
+/* test_weights.c - weight files beside a pipeline: what is in the folder is read, nothing
+ * outside. */
 #include "temp_dir.h"
 
 #include "formats/weights.h"
@@ -59,8 +60,8 @@ static void check_refused(struct source *s, const char *file, const char *tensor
 {
     if (try_read(s, file, tensor)) fail_msg("%s was read", file);
     if (s->err.code != code || !strstr(s->err.message, part))
-        fail_msg("%s: got %s \"%s\"; wanted %s \"%s\"", file, tp_code_name(s->err.code), s->err.message,
-                 tp_code_name(code), part);
+        fail_msg("%s: got %s \"%s\"; wanted %s \"%s\"", file, tp_code_name(s->err.code),
+                 s->err.message, tp_code_name(code), part);
 }
 
 static void tensors_of_several_files_are_read(void **state)
@@ -108,10 +109,18 @@ static void nothing_outside_of_the_folder_is_read(void **state)
     assert_int_equal(symlink("nowhere", TEMP("dangling.safetensors")), 0);
     assert_int_equal(mkfifo(TEMP("fifo"), 0600), 0);
     source_open(&s);
-    static const char *const paths[] = { "../outside.safetensors", "sub/w.safetensors", "./w.safetensors",
-                                         "", ".", "..", ".hidden", "/", "sub/../w.safetensors" };
+    static const char *const paths[] = { "../outside.safetensors",
+                                         "sub/w.safetensors",
+                                         "./w.safetensors",
+                                         "",
+                                         ".",
+                                         "..",
+                                         ".hidden",
+                                         "/",
+                                         "sub/../w.safetensors" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        check_refused(&s, paths[i], "x", TP_INVALID_MODEL, "only the name of a file beside the pipeline");
+        check_refused(&s, paths[i], "x", TP_INVALID_MODEL,
+                      "only the name of a file beside the pipeline");
     check_refused(&s, absolute, "x", TP_INVALID_MODEL, "only the name of a file");
     static const char *const kinds[] = { "link.safetensors", "inside.safetensors",
                                          "dangling.safetensors", "sub", "fifo" };
@@ -129,7 +138,8 @@ static void what_is_not_there_is_named(void **state)
     write_weights("a.safetensors", "x", 1, 2);
     source_open(&s);
     check_refused(&s, "none.safetensors", "x", TP_NOT_FOUND, "none.safetensors: No such file");
-    check_refused(&s, "a.safetensors", "y", TP_NOT_FOUND, "a.safetensors: safetensors: no tensor 'y'; there");
+    check_refused(&s, "a.safetensors", "y", TP_NOT_FOUND,
+                  "a.safetensors: safetensors: no tensor 'y'; there");
     must_read(&s, "a.safetensors", "x", 1, 2);
     source_close(&s);
 }
@@ -142,8 +152,10 @@ static void a_broken_file_is_refused_each_time_it_is_named(void **state)
     temp_text("empty.safetensors", "");
     source_open(&s);
     for (int i = 0; i < 2 * TP_MAX_WEIGHT_FILES; i++) {
-        check_refused(&s, "broken.safetensors", "x", TP_INVALID_MODEL, "broken.safetensors: safetensors: 4");
-        check_refused(&s, "empty.safetensors", "x", TP_INVALID_MODEL, "empty.safetensors: safetensors: 0");
+        check_refused(&s, "broken.safetensors", "x", TP_INVALID_MODEL,
+                      "broken.safetensors: safetensors: 4");
+        check_refused(&s, "empty.safetensors", "x", TP_INVALID_MODEL,
+                      "empty.safetensors: safetensors: 0");
     }
     source_close(&s);
 }

@@ -1,5 +1,5 @@
-/* test_workers.c - the threads that compute: every job once, never more threads busy than there are,
- * a lone job gets them all, and none is left behind. */
+/* test_workers.c - the threads that compute: every job once, never more threads busy than there
+ * are, a lone job gets them all, and none is left behind. */
 #include "check.h"
 
 #include <dirent.h>
@@ -116,7 +116,7 @@ static void check_same_answer(const struct tp_job *a, const struct tp_job *b)
     assert_memory_equal(a->reply.data, b->reply.data, answer_bytes(a));
 }
 
-/* ---- all of them, at once ------------------------------------------------------------------------ */
+/* ---- all of them, at once -------------------------------------------------------------------- */
 
 enum { N_SUBMITTERS = 4, N_EACH = 12, N_TASKS = N_SUBMITTERS * N_EACH };
 
@@ -146,7 +146,7 @@ static int most_busy(const struct task *tasks)
         const struct tp_job *job = &tasks[i].job;
         const struct tp_timing *t = &job->timing;
         double begin = job->submitted_ms + t->queue;
-        double end = begin + t->decode + t->infer + t->encode - 1e-6;   /* no rounding may overlap */
+        double end = begin + t->decode + t->infer + t->encode - 1e-6;  /* no rounding may overlap */
         events[2 * i] = (struct event){ begin, job->n_threads };
         events[2 * i + 1] = (struct event){ end, -job->n_threads };
     }
@@ -167,7 +167,8 @@ static void check_stress(int n_threads)
     for (int i = 0; i < N_TASKS; i++) task_init(&tasks[i]);
     for (int i = 0; i < N_SUBMITTERS; i++) {
         submitters[i] = (struct submitter){ .w = w, .tasks = &tasks[i * N_EACH] };
-        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_all, &submitters[i]), 0);
+        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_all, &submitters[i]),
+                         0);
     }
     for (int i = 0; i < N_SUBMITTERS; i++) pthread_join(submitters[i].thread, NULL);
     tp_workers_drain(w);
@@ -176,7 +177,8 @@ static void check_stress(int n_threads)
         assert_in_range(tasks[i].job.n_threads, 1, n_threads);
         check_same_answer(&tasks[0].job, &tasks[i].job);
     }
-    if (most_busy(tasks) > n_threads) fail_msg("%d of %d threads busy", most_busy(tasks), n_threads);
+    if (most_busy(tasks) > n_threads)
+        fail_msg("%d of %d threads busy", most_busy(tasks), n_threads);
     for (int i = 0; i < N_TASKS; i++) tp_job_fini(&tasks[i].job);
     free(tasks);
     tp_workers_free(w);
@@ -224,7 +226,7 @@ static void a_job_that_fails_is_done_as_well(void **state)
     tp_workers_free(w);
 }
 
-/* ---- the queue ----------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static void the_queue_holds_as_many_as_it_is_deep(void **state)
 {
@@ -239,10 +241,10 @@ static void the_queue_holds_as_many_as_it_is_deep(void **state)
         tasks[i].hold = &hold;
     }
     submit(w, &tasks[0]);            /* its done() holds the only worker */
-    submit(w, &tasks[1]);            /* taken by that worker, or the last in the queue before it is */
+    submit(w, &tasks[1]);   /* taken by that worker, or the last in the queue before it is */
     while (!tp_workers_reserve(w)) usleep(100);
     for (int i = 1; i < DEPTH - 1; i++) assert_true(tp_workers_reserve(w));
-    while (!tp_workers_reserve(w)) usleep(100);    /* job 1 has left the queue: DEPTH places are kept */
+    while (!tp_workers_reserve(w)) usleep(100);    /* job 1 has left the queue */
     assert_false(tp_workers_reserve(w));
     tp_workers_submit(w, &tasks[2].job);
     assert_false(tp_workers_reserve(w));           /* a place used is not a place free */
@@ -291,7 +293,7 @@ static void jobs_start_in_the_order_of_the_queue(void **state)
     tp_workers_free(w);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void draining_waits_for_what_was_accepted(void **state)
 {
@@ -334,7 +336,8 @@ static void freeing_finishes_what_is_queued(void **state)
     }
 }
 
-/* A thread that has been joined, or whose team has been told to end, may still be listed for a moment. */
+/* A thread that has been joined, or whose team has been told to end, may still be listed for a
+ * moment. */
 static void wait_for_threads(int n)
 {
     for (int i = 0; i < 2000 && count_threads() != n; i++) usleep(1000);
