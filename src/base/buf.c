@@ -69,6 +69,33 @@ void tp_buf_printf(struct tp_buf *b, const char *fmt, ...)
     va_end(again);
 }
 
+/* Decimal digits of n, at least `least` of them, ending at `end`; where they begin. */
+static char *digits(char *end, uint64_t n, int least)
+{
+    for (; n || least > 0; n /= 10, least--) *--end = (char)('0' + n % 10);
+    return end;
+}
+
+void tp_buf_int(struct tp_buf *b, int64_t n)
+{
+    char text[24], *end = text + sizeof text;
+    char *p = digits(end, n < 0 ? -(uint64_t)n : (uint64_t)n, 1);
+    if (n < 0) *--p = '-';
+    tp_buf_bytes(b, p, (size_t)(end - p));
+}
+
+void tp_buf_millis(struct tp_buf *b, double ms)
+{
+    char text[24], *end = text + sizeof text;
+    double most = 1e12;
+    if (!(ms > 0)) ms = 0;
+    uint64_t us = (uint64_t)((ms < most ? ms : most) * 1e3 + 0.5);
+    char *p = digits(end, us % 1000, 3);
+    *--p = '.';
+    p = digits(p, us / 1000, 1);
+    tp_buf_bytes(b, p, (size_t)(end - p));
+}
+
 bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err)
 {
     if (!b->failed) return true;

@@ -1,15 +1,16 @@
 /* answer.c - feature maps as JSON. */
 #include "formats/answer.h"
 
-#include <inttypes.h>
-
 #include "formats/floats.h"
 #include "formats/json.h"
 
 static void write_shape(struct tp_buf *b, const struct tp_shape *s)
 {
     tp_buf_text(b, "[");
-    for (int i = 0; i < s->rank; i++) tp_buf_printf(b, "%s%" PRId64, i ? "," : "", s->dim[i]);
+    for (int i = 0; i < s->rank; i++) {
+        if (i) tp_buf_text(b, ",");
+        tp_buf_int(b, s->dim[i]);
+    }
     tp_buf_text(b, "]");
 }
 
@@ -28,13 +29,23 @@ static void write_output(struct tp_buf *b, const struct tp_answer *a,
     tp_buf_text(b, "}");
 }
 
+/* "<before><n>" */
+static void write_count(struct tp_buf *b, const char *before, int64_t n)
+{
+    tp_buf_text(b, before);
+    tp_buf_int(b, n);
+}
+
 static void write_input(struct tp_buf *b, const struct tp_answer_input *in)
 {
-    if (in->width)
-        tp_buf_printf(b, "{\"width\":%" PRId64 ",\"height\":%" PRId64 ",\"channels\":%" PRId64 "}",
-                      in->width, in->height, in->channels);
-    else
-        tp_buf_printf(b, "{\"features\":%" PRId64 "}", in->channels);
+    if (in->width) {
+        write_count(b, "{\"width\":", in->width);
+        write_count(b, ",\"height\":", in->height);
+        write_count(b, ",\"channels\":", in->channels);
+    } else {
+        write_count(b, "{\"features\":", in->channels);
+    }
+    tp_buf_text(b, "}");
 }
 
 void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a)
@@ -54,11 +65,24 @@ void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a)
     tp_buf_text(b, "]");
 }
 
+void tp_timing_write(struct tp_buf *b, const struct tp_timing *t, const char *before,
+                     const char *between, const char *behind)
+{
+    static const char *const names[] = { "queue", "decode", "infer", "encode" };
+    const double ms[] = { t->queue, t->decode, t->infer, t->encode };
+    for (int i = 0; i < 4; i++) {
+        tp_buf_text(b, i ? between : before);
+        tp_buf_text(b, names[i]);
+        tp_buf_text(b, behind);
+        tp_buf_millis(b, ms[i]);
+    }
+}
+
 void tp_answer_end(struct tp_buf *b, const struct tp_timing *t)
 {
-    tp_buf_printf(
-        b, ",\"timing_ms\":{\"queue\":%.3f,\"decode\":%.3f,\"infer\":%.3f,\"encode\":%.3f}}\n",
-        t->queue, t->decode, t->infer, t->encode);
+    tp_buf_text(b, ",\"timing_ms\":{");
+    tp_timing_write(b, t, "\"", ",\"", "\":");
+    tp_buf_text(b, "}}\n");
 }
 
 void tp_answer_error(struct tp_buf *b, const char *message, const char *code,

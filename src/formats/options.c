@@ -248,8 +248,10 @@ void tp_ask_key(struct tp_buf *b, const struct tp_ask *ask)
     for (int i = 0; i < ask->n_taps; i++) {
         const struct tp_tap *t = &ask->taps[i];
         const struct tp_window *w = &t->pooling.window;
-        tp_buf_printf(b, "%s\n%d%d%d", t->layer, t->channels_first, t->pooling.kind,
-                      t->pooling.form);
+        tp_buf_text(b, t->layer);
+        const char form[] = { '\n', (char)('0' + t->channels_first), (char)('0' + t->pooling.kind),
+                              (char)('0' + t->pooling.form) };
+        tp_buf_bytes(b, form, sizeof form);
         if (t->pooling.form == TP_POOL_WINDOW)
             tp_buf_printf(b, " %dx%d/%dx%d p%d:%d,%d,%d,%d c%d", w->kernel[0], w->kernel[1],
                           w->strides[0], w->strides[1], w->padding, w->pads[0], w->pads[1],

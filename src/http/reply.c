@@ -48,15 +48,16 @@ static void free_body(void *data) { free(data); }
 
 static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const char *request_id)
 {
-    const struct tp_timing *t = &r->timing;
-    char text[192];
+    char text[32];
     MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE,
                             r->content_type ? r->content_type : "application/json");
     MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(m, "X-Request-Id", request_id);
-    snprintf(text, sizeof text, "queue;dur=%.3f, decode;dur=%.3f, infer;dur=%.3f, encode;dur=%.3f",
-             t->queue, t->decode, t->infer, t->encode);
-    MHD_add_response_header(m, "Server-Timing", text);
+    struct tp_buf timing = { 0 };
+    tp_timing_write(&timing, &r->timing, "", ", ", ";dur=");
+    tp_buf_bytes(&timing, "", 1);
+    if (!timing.failed) MHD_add_response_header(m, "Server-Timing", timing.data);
+    tp_buf_fini(&timing);
     if (r->retry_after_seconds) {
         snprintf(text, sizeof text, "%d", r->retry_after_seconds);
         MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, text);

@@ -1,7 +1,6 @@
 /* plans.c - plans are made once and used by many requests. */
 #include "service/plans.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +72,10 @@ struct tp_kept_plan *tp_plans_get(struct tp_plans *plans, const struct tp_graph 
                                   const struct tp_limits *limits, struct tp_err *err)
 {
     struct tp_buf key = { 0 };
-    for (int i = 0; i < input->rank; i++) tp_buf_printf(&key, "%" PRId64 ",", input->dim[i]);
+    for (int i = 0; i < input->rank; i++) {
+        tp_buf_int(&key, input->dim[i]);
+        tp_buf_text(&key, ",");
+    }
     tp_ask_key(&key, ask);
     struct tp_kept_plan *kept = tp_buf_ok(&key, "plan", err) ? find(plans, &key) : NULL;
     if (kept || key.failed) goto out;

@@ -1,6 +1,8 @@
 /* test_buf.c - growing bytes: contents survive growth, the limit holds, failure sticks. */
 #include "check.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 #include "base/buf.h"
@@ -126,9 +128,47 @@ static void a_freed_buffer_starts_again_with_its_limit(void **state)
     tp_buf_fini(&b);
 }
 
+static void numbers_are_written_as_printf_would(void **state)
+{
+    (void)state;
+    static const int64_t ints[] = { 0, 1, -1, 9, 10, 1234567890123, INT64_MAX, INT64_MIN };
+    static const double millis[] = { 0, 0.0004, 0.0006, 0.02, 1, 12.3456, 999.9996, 123456.789 };
+    char want[64];
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
+        struct tp_buf b = { 0 };
+        tp_buf_int(&b, ints[i]);
+        int n = snprintf(want, sizeof want, "%lld", (long long)ints[i]);
+        assert_int_equal(b.n_bytes, n);
+        assert_memory_equal(b.data, want, (size_t)n);
+        tp_buf_fini(&b);
+    }
+    for (size_t i = 0; i < sizeof millis / sizeof *millis; i++) {
+        struct tp_buf b = { 0 };
+        tp_buf_millis(&b, millis[i]);
+        int n = snprintf(want, sizeof want, "%.3f", millis[i]);
+        assert_int_equal(b.n_bytes, n);
+        assert_memory_equal(b.data, want, (size_t)n);
+        tp_buf_fini(&b);
+    }
+}
+
+static void a_time_that_is_none_is_zero(void **state)
+{
+    (void)state;
+    struct tp_buf b = { 0 };
+    tp_buf_millis(&b, -1);
+    tp_buf_millis(&b, __builtin_nan(""));
+    tp_buf_millis(&b, __builtin_inf());
+    assert_int_equal(b.n_bytes, strlen("0.0000.0001000000000000.000"));
+    assert_memory_equal(b.data, "0.0000.0001000000000000.000", b.n_bytes);
+    tp_buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_written_as_printf_would),
+        cmocka_unit_test(a_time_that_is_none_is_zero),
         cmocka_unit_test(pieces_are_joined_in_order),
         cmocka_unit_test(contents_survive_growth),
         cmocka_unit_test(one_piece_may_be_larger_than_twice_the_buffer),
