@@ -32,7 +32,7 @@ struct tp_answer {
 void tp_answer_begin(struct tp_buf *b, const struct tp_answer *a);
 void tp_answer_end(struct tp_buf *b, const struct tp_timing *t);
 
-/* The four stages as <before>queue<behind>0.020<between>decode<behind>..., in JSON and in headers. */
+/* The four stages as <before>queue<behind>0.020<between>decode<behind>..., for JSON and headers. */
 void tp_timing_write(struct tp_buf *b, const struct tp_timing *t, const char *before,
                      const char *between, const char *behind);
 
