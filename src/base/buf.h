@@ -20,7 +20,7 @@ void tp_buf_bytes(struct tp_buf *b, const void *bytes, size_t n);
 void tp_buf_text(struct tp_buf *b, const char *text);
 void tp_buf_printf(struct tp_buf *b, const char *fmt, ...) TP_PRINTF(2, 3);
 
-/* "-12", and "0.125" (three decimals, halves up; 0 to 10^12, beyond is cut to that), without printf,
+/* "-12", and "0.125" (three decimals, halves up; 0 to 10^12, then cut), without printf,
  * which took an eighth of the time of a small request. */
 void tp_buf_int(struct tp_buf *b, int64_t n);
 void tp_buf_millis(struct tp_buf *b, double ms);
