@@ -1,5 +1,4 @@
 /* serve.c - the service: start, wait for a signal, drain, stop. */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
