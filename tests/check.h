@@ -27,14 +27,18 @@ uint32_t next_random(uint32_t *state);
 void check_near(const char *what, const float *got, const double *want, int64_t n,
                 double tolerance);
 
-/* Runs one node on every table of kernels that this processor has, with 1, 2 and 3 threads, inputs
+/* Runs one node on every table of kernels that this processor has, with 1, 3 and 4 threads, inputs
  * and outputs against guard pages, and holds the result against ref_node(): within `tolerance`, and
  * the same bits for every number of threads. `nd->inputs` may be NULL; prepare() and plan() are
  * called as a graph would. inputs[i] has shape in[i]. */
 void check_node(const struct tp_node *nd, const struct tp_shape *in, float *const *inputs,
                 double tolerance);
 
-/* The same with random inputs made here. */
+/* The same for operators that the judge does not know: `want` is the result, in doubles. */
+void check_node_against(const struct tp_node *nd, const struct tp_shape *in, float *const *inputs,
+                        const double *want, double tolerance);
+
+/* The same as check_node() with random inputs made here. */
 void check_node_random(const struct tp_node *nd, const struct tp_shape *in, double tolerance);
 
 /* Expects that nd->op->shape() fails for `in` with a message that contains `part`. */

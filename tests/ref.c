@@ -66,6 +66,8 @@ static double keras_relu(double x, double slope, double most, double threshold)
     return x;
 }
 
+static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
+
 static double act(double x, const struct tp_act *a)
 {
     double alpha = a->alpha, beta = a->beta;
@@ -84,6 +86,26 @@ static double act(double x, const struct tp_act *a)
     case TP_ACT_ABS: return fabs(x);
     case TP_ACT_SQUARE: return x * x;
     case TP_ACT_SQRT: return sqrt(x);
+    case TP_ACT_SELU: return beta * (x > 0 ? x : alpha * expm1(x));
+    case TP_ACT_CELU: return x > 0 ? x : alpha * expm1(x / alpha);
+    case TP_ACT_THRESHOLDED_RELU: return x <= alpha ? 0 : x;
+    case TP_ACT_SOFTPLUS: return isnan(x) ? x : softplus(x);
+    case TP_ACT_SOFTSIGN: return isinf(x) ? copysign(1, x) : x / (1 + fabs(x));
+    case TP_ACT_ERF: return erf(x);
+    case TP_ACT_GELU_TANH:           /* (1 + tanh u) / 2 = sigmoid(2u) */
+        return x < -1e3 ? 0 : x * sigmoid(2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x));
+    case TP_ACT_MISH: return x < -1e3 ? 0 : x * tanh(softplus(x));
+    case TP_ACT_NEG: return -x;
+    case TP_ACT_EXP: return exp(x);
+    case TP_ACT_LOG: return log(x);
+    case TP_ACT_POW: return pow(x, alpha);
+    case TP_ACT_RECIPROCAL: return 1 / x;
+    case TP_ACT_FLOOR: return floor(x);
+    case TP_ACT_CEIL: return ceil(x);
+    case TP_ACT_ROUND: return rint(x);
+    case TP_ACT_TRUNC: return trunc(x);
+    case TP_ACT_SIGN: return isnan(x) ? x : (x > 0) - (x < 0);
+    case TP_ACT_NOT: return x == 0;
     case TP_N_ACT_KINDS: break;
     }
     abort();
@@ -157,8 +179,9 @@ static void gemm(const struct job *j)
 
 /* ---- pooling --------------------------------------------------------------------------------- */
 
-/* What one window has gathered. A NaN tap makes a NaN. */
-struct gathered { double value; int64_t n; };
+/* What one window has gathered. A NaN tap makes a NaN. For the standard deviation `value` is the
+ * sum of squared distances from the mean so far (Welford 1962). */
+struct gathered { double value, mean; int64_t n; };
 
 static void gather(struct gathered *g, const struct tp_pool_attr *a, double x)
 {
@@ -168,6 +191,13 @@ static void gather(struct gathered *g, const struct tp_pool_attr *a, double x)
     case TP_OP_AVG:
     case TP_OP_SUM: g->value += x; break;
     case TP_OP_LP: g->value += pow(fabs(x), a->p); break;
+    case TP_OP_GEM: g->value += pow(x < 1e-6 ? 1e-6 : x, a->p); break;
+    case TP_OP_STD: {
+        double from_mean = x - g->mean;
+        g->mean += from_mean / (double)(g->n + 1);
+        g->value += from_mean * (x - g->mean);
+        break;
+    }
     }
     g->n++;
 }
@@ -177,6 +207,8 @@ static double settle(const struct gathered *g, const struct tp_pool_attr *a, int
 {
     if (!g->n) return a->kind == TP_OP_MAX ? -INFINITY : a->kind == TP_OP_MIN ? INFINITY : 0;
     if (a->kind == TP_OP_AVG) return g->value / (double)divisor;
+    if (a->kind == TP_OP_GEM) return pow(g->value / (double)g->n, 1 / (double)a->p);
+    if (a->kind == TP_OP_STD) return sqrt(g->value / (double)g->n);
     return a->kind == TP_OP_LP ? pow(g->value, 1 / (double)a->p) : g->value;
 }
 
@@ -270,6 +302,16 @@ static double binary_one(enum tp_binary_kind kind, double a, double b)
     case TP_BINARY_MUL: return a * b;
     case TP_BINARY_MAX: return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
     case TP_BINARY_PRELU: return a < 0 ? a * b : a;
+    case TP_BINARY_MIN: return isnan(a) || isnan(b) ? NAN : a < b ? a : b;
+    case TP_BINARY_DIV: return a / b;
+    case TP_BINARY_POW: return pow(a, b);
+    case TP_BINARY_MOD: return fmod(a, b) * b < 0 ? fmod(a, b) + b : fmod(a, b);
+    case TP_BINARY_EQUAL: return a == b;
+    case TP_BINARY_LESS: return a < b;
+    case TP_BINARY_LESS_EQUAL: return a <= b;
+    case TP_BINARY_AND: return a != 0 && b != 0;
+    case TP_BINARY_OR: return a != 0 || b != 0;
+    case TP_BINARY_XOR: return (a != 0) != (b != 0);
     case TP_N_BINARY_KINDS: break;
     }
     abort();
@@ -302,7 +344,8 @@ static void softmax(const struct job *j)
             most = fmax(most, j->in[0][ravel(&j->to, o)]);
         for (o[axis] = 0; o[axis] < j->to.dim[axis]; o[axis]++)
             sum += exp(j->in[0][ravel(&j->to, o)] - most);
-        j->out[i] = exp(j->in[0][i] - most) / sum;
+        j->out[i] = j->nd->attr.axis.log ? j->in[0][i] - most - log(sum)
+                                         : exp(j->in[0][i] - most) / sum;
     }
 }
 

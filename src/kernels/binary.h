@@ -2,10 +2,28 @@
 #ifndef TP_KERNELS_BINARY_H
 #define TP_KERNELS_BINARY_H
 
+#include <math.h>
+
 #include "kernels/kernels.h"
+#include "kernels/power.h"
 #include "kernels/vec.h"
 
-/* `kind` is a constant wherever this is inlined. A NaN in either operand of max makes NaN. */
+/* C's exact remainder has the sign of a. Not worth vectors: networks take it of a few indices. */
+INLINE vec binary_modulo(vec a, vec b)
+{
+    float x[VL], y[VL];
+    store(x, a);
+    store(y, b);
+    for (int i = 0; i < VL; i++) {
+        x[i] = fmodf(x[i], y[i]);
+        if ((x[i] < 0 && y[i] > 0) || (x[i] > 0 && y[i] < 0)) x[i] += y[i];
+    }
+    return load(x);
+}
+
+INLINE vec binary_truth(veci mask) { return pick(mask, splat(1), splat(0)); }
+
+/* `kind` is a constant wherever this is inlined. A NaN in either operand makes max and min NaN. */
 INLINE vec binary_one(const enum tp_binary_kind kind, vec a, vec b)
 {
     switch (kind) {
@@ -14,6 +32,16 @@ INLINE vec binary_one(const enum tp_binary_kind kind, vec a, vec b)
     case TP_BINARY_MUL: return a * b;
     case TP_BINARY_MAX: return pick((b > a) | (b != b), b, a);
     case TP_BINARY_PRELU: return pick(a < 0, a * b, a);
+    case TP_BINARY_MIN: return pick((b < a) | (b != b), b, a);
+    case TP_BINARY_DIV: return a / b;
+    case TP_BINARY_POW: return power(a, b);
+    case TP_BINARY_MOD: return binary_modulo(a, b);
+    case TP_BINARY_EQUAL: return binary_truth(a == b);
+    case TP_BINARY_LESS: return binary_truth(a < b);
+    case TP_BINARY_LESS_EQUAL: return binary_truth(a <= b);
+    case TP_BINARY_AND: return binary_truth((a != 0) & (b != 0));
+    case TP_BINARY_OR: return binary_truth((a != 0) | (b != 0));
+    case TP_BINARY_XOR: return binary_truth((a != 0) ^ (b != 0));
     case TP_N_BINARY_KINDS: break;
     }
     return a;
@@ -47,35 +75,16 @@ INLINE void binary_steps(const enum tp_binary_kind kind, float *out, const float
     else binary_all(kind, out, a, 0, b, 0, n);
 }
 
-static void binary_add(float *out, const float *a, int a_step, const float *b,
-                       int b_step, int64_t n)
-{
-    binary_steps(TP_BINARY_ADD, out, a, a_step, b, b_step, n);
-}
-
-static void binary_sub(float *out, const float *a, int a_step, const float *b,
-                       int b_step, int64_t n)
-{
-    binary_steps(TP_BINARY_SUB, out, a, a_step, b, b_step, n);
-}
-
-static void binary_mul(float *out, const float *a, int a_step, const float *b,
-                       int b_step, int64_t n)
-{
-    binary_steps(TP_BINARY_MUL, out, a, a_step, b, b_step, n);
-}
-
-static void binary_max(float *out, const float *a, int a_step, const float *b,
-                       int b_step, int64_t n)
-{
-    binary_steps(TP_BINARY_MAX, out, a, a_step, b, b_step, n);
-}
-
-static void binary_prelu(float *out, const float *a, int a_step, const float *b,
-                         int b_step, int64_t n)
-{
-    binary_steps(TP_BINARY_PRELU, out, a, a_step, b, b_step, n);
-}
+#define BINARY(NAME, KIND)                                                                         \
+    static void binary_##NAME(float *out, const float *a, int a_step, const float *b, int b_step,  \
+                              int64_t n)                                                           \
+    {                                                                                              \
+        binary_steps(TP_BINARY_##KIND, out, a, a_step, b, b_step, n);                              \
+    }
+BINARY(add, ADD) BINARY(sub, SUB) BINARY(mul, MUL) BINARY(max, MAX) BINARY(prelu, PRELU)
+BINARY(min, MIN) BINARY(div, DIV) BINARY(pow, POW) BINARY(mod, MOD) BINARY(equal, EQUAL)
+BINARY(less, LESS) BINARY(less_equal, LESS_EQUAL) BINARY(and, AND) BINARY(or, OR) BINARY(xor, XOR)
+#undef BINARY
 
 /* ---- scale and shift ------------------------------------------------------------------------- */
 

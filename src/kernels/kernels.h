@@ -27,6 +27,25 @@ enum tp_act_kind {
     TP_ACT_ABS,
     TP_ACT_SQUARE,
     TP_ACT_SQRT,
+    TP_ACT_SELU,           /* beta (x > 0 ? x : alpha (e^x - 1)) */
+    TP_ACT_CELU,           /* max(x, 0) + min(0, alpha (e^(x / alpha) - 1)) */
+    TP_ACT_THRESHOLDED_RELU, /* x > alpha ? x : 0 */
+    TP_ACT_SOFTPLUS,       /* ln(e^x + 1) */
+    TP_ACT_SOFTSIGN,       /* x / (1 + |x|) */
+    TP_ACT_ERF,
+    TP_ACT_GELU_TANH,      /* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+    TP_ACT_MISH,           /* x tanh(softplus(x)) */
+    TP_ACT_NEG,
+    TP_ACT_EXP,
+    TP_ACT_LOG,
+    TP_ACT_POW,            /* x^alpha, as C's powf */
+    TP_ACT_RECIPROCAL,
+    TP_ACT_FLOOR,
+    TP_ACT_CEIL,
+    TP_ACT_ROUND,          /* halves to even */
+    TP_ACT_TRUNC,          /* towards zero */
+    TP_ACT_SIGN,           /* -1, 0, 1; NaN stays NaN */
+    TP_ACT_NOT,            /* x == 0 ? 1 : 0 */
     TP_N_ACT_KINDS,
 };
 
@@ -38,6 +57,11 @@ struct tp_act {
 enum tp_binary_kind {
     TP_BINARY_ADD, TP_BINARY_SUB, TP_BINARY_MUL, TP_BINARY_MAX,
     TP_BINARY_PRELU,       /* a < 0 ? a * b : a */
+    TP_BINARY_MIN, TP_BINARY_DIV,
+    TP_BINARY_POW,         /* as C's powf */
+    TP_BINARY_MOD,         /* the remainder that has the divisor's sign */
+    TP_BINARY_EQUAL, TP_BINARY_LESS, TP_BINARY_LESS_EQUAL,           /* 1 or 0 */
+    TP_BINARY_AND, TP_BINARY_OR, TP_BINARY_XOR,                      /* of x != 0 */
     TP_N_BINARY_KINDS,
 };
 
@@ -131,6 +155,9 @@ struct tp_kernels {
     /* out = exp(in - max) / sum exp(in - max) along axis: element (i, j) at i * step + j for i < n,
      * j < inner. step >= inner. out may be in. */
     void (*softmax)(float *out, const float *in, int64_t n, ptrdiff_t step, int64_t inner);
+
+    /* out = in - max - ln(sum exp(in - max)), likewise. */
+    void (*log_softmax)(float *out, const float *in, int64_t n, ptrdiff_t step, int64_t inner);
 
     /* out[i] = (1-wx)(1-wy) a + wx(1-wy) b + (1-wx)wy c + wx wy d for one pixel of bilinear
      * upsampling; a, b, c, d: the four neighbours' channels. */

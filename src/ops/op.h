@@ -29,15 +29,64 @@ struct tp_gemm_attr {                /* Gemm (Keras Dense): acts on the last axi
     const float *packed;
 };
 
-enum tp_pool_op { TP_OP_MAX, TP_OP_AVG, TP_OP_MIN, TP_OP_SUM, TP_OP_LP };
+enum tp_pool_op { TP_OP_MAX, TP_OP_AVG, TP_OP_MIN, TP_OP_SUM, TP_OP_LP, TP_OP_GEM, TP_OP_STD };
 
 struct tp_pool_attr {                /* sliding, global and adaptive pooling */
     enum tp_pool_op kind;
     struct tp_window window;         /* sliding */
     bool count_include_pad;          /* sliding avg: divide by the whole window */
-    float p;                         /* lp */
+    float p;                         /* lp, gem */
     int bins[2];                     /* adaptive: output height, width */
     bool keep_dims;                  /* global: [n, 1, 1, c] instead of [n, c] */
+};
+
+/* Regions: inputs are the map [n, h, w, c], the boxes [r, 4] (x0, y0, x1, y1, in pixels of what
+ * `scale` leads from) and each box's image [r] (a number below n). The output is
+ * [r, bins[0], bins[1], c]. */
+struct tp_roi_attr {
+    enum tp_pool_op kind;            /* over the samples of a bin */
+    bool quantized;                  /* MaxRoiPool: whole pixels instead of samples */
+    int bins[2];
+    int sampling_ratio;              /* samples per bin and axis; 0: as many as a bin has pixels */
+    float scale[2];                  /* map pixels per box pixel: height, width */
+    bool half_pixel;                 /* RoIAlign's aligned=true */
+    bool by_neighbour;               /* ONNX RoiAlign's mode "max": each sample counts as the
+                                        largest of its four neighbours times their weights */
+    float p;                         /* lp, gem */
+};
+
+/* out[i0][i1]... = in[index[0][i0]][index[1][i1]]...: a slice, a flip, a tile, an expansion, a pad
+ * or a gather, each axis by a table of its own. */
+struct tp_take_attr {
+    const int32_t *index[TP_MAX_RANK];   /* [n[axis]] places in the input; -1: `fill`.
+                                            NULL: the whole axis as it is */
+    int64_t n[TP_MAX_RANK];          /* the output's size where there is a table */
+    float fill;
+};
+
+/* out[.., i, ..] = sum over t < n_taps of weight[i][t] * in[.., index[i][t], ..] along one axis. */
+struct tp_interpolate_attr {
+    int axis;
+    int64_t n_out;
+    int n_taps;
+    const int32_t *index;            /* [n_out, n_taps], all inside the input */
+    const float *weight;             /* [n_out, n_taps] */
+};
+
+enum tp_reduction {
+    TP_REDUCTION_MEAN, TP_REDUCTION_MAX, TP_REDUCTION_MIN, TP_REDUCTION_SUM, TP_REDUCTION_PROD,
+    TP_REDUCTION_L1, TP_REDUCTION_L2, TP_REDUCTION_SUM_SQUARE, TP_REDUCTION_LOG_SUM,
+    TP_REDUCTION_LOG_SUM_EXP,
+};
+
+/* What is done with the n_axes neighbouring axes that begin with `axis`, taken as one. */
+struct tp_axes_attr {
+    int axis, n_axes;
+    enum tp_reduction reduction;     /* Reduce: the axes become 1 each */
+    bool min, last;                  /* ArgMax (one axis, which becomes 1): ArgMin; the last of
+                                        equal ones instead of the first */
+    float epsilon;                   /* Standardize, Normalize */
+    float p;                         /* Normalize: 1, 2 or infinity */
 };
 
 struct tp_node {
@@ -55,7 +104,14 @@ struct tp_node {
         struct tp_pool_attr pool;
         enum tp_binary_kind binary;
         struct { bool mean; } combine;   /* n-ary Add when false, Average when true */
-        struct { int axis; } axis;   /* Concat, Softmax; counts the batch axis */
+        struct { int axis; bool log; } axis;   /* Concat, Softmax (LogSoftmax); counts the batch */
+        struct tp_roi_attr roi;
+        struct tp_take_attr take;
+        struct tp_interpolate_attr interpolate;
+        struct tp_axes_attr axes;    /* Reduce, ArgMax, Standardize, Normalize */
+        struct { int size; float alpha, beta, bias; } lrn;   /* across the last axis */
+        struct { struct tp_shape shape; } view;              /* batch included, whole */
+        struct { int64_t height, width; } unpool;            /* of the output */
         struct { struct tp_shape target; } reshape;   /* without the batch; one TP_ANY infers */
         struct { int perm[TP_MAX_RANK]; } transpose;         /* of all axes, batch included */
         struct { int edge[4]; float value; } pad;   /* top, left, bottom, right; also Crop */
@@ -117,7 +173,9 @@ struct tp_op {
 extern const struct tp_op tp_op_input, tp_op_constant, tp_op_conv, tp_op_gemm, tp_op_affine,
     tp_op_activation, tp_op_softmax, tp_op_pool, tp_op_global_pool, tp_op_adaptive_pool,
     tp_op_binary, tp_op_combine, tp_op_concat, tp_op_identity, tp_op_reshape, tp_op_flatten,
-    tp_op_transpose, tp_op_pad, tp_op_crop, tp_op_upsample;
+    tp_op_transpose, tp_op_pad, tp_op_crop, tp_op_upsample, tp_op_view, tp_op_take,
+    tp_op_interpolate, tp_op_reduce, tp_op_arg_max, tp_op_standardize, tp_op_normalize, tp_op_lrn,
+    tp_op_where, tp_op_matmul, tp_op_bin_pool, tp_op_pool_index, tp_op_max_unpool, tp_op_roi;
 
 /* The common case of `shape`: the output is shaped like the first input. */
 bool tp_op_shape_same(const struct tp_node *nd, const struct tp_shape *in, struct tp_shape *out,

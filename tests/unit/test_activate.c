@@ -31,6 +31,34 @@ static const struct accuracy {
     { { TP_ACT_ABS, 0, 0, 0 }, "abs", 0, 0 },
     { { TP_ACT_SQUARE, 0, 0, 0 }, "square", 0.5, 0 },
     { { TP_ACT_SQRT, 0, 0, 0 }, "sqrt", 0.5, 0 },
+    { { TP_ACT_SELU, 1.67326319f, 1.05070102f, 0 }, "selu", 3, 0 },
+    { { TP_ACT_CELU, 1, 0, 0 }, "celu", 2, 0 },
+    { { TP_ACT_CELU, 0.3f, 0, 0 }, "celu(0.3)", 3, 0 },
+    { { TP_ACT_THRESHOLDED_RELU, 1, 0, 0 }, "thresholded_relu", 0, 0 },
+    { { TP_ACT_SOFTPLUS, 0, 0, 0 }, "softplus", 4, 0 },
+    { { TP_ACT_SOFTSIGN, 0, 0, 0 }, "softsign", 1.5, 0 },
+    { { TP_ACT_ERF, 0, 0, 0 }, "erf", 3, 0 },
+    { { TP_ACT_GELU_TANH, 0, 0, 0 }, "gelu_tanh", 4, 2e-43 },
+    { { TP_ACT_MISH, 0, 0, 0 }, "mish", 4, 2e-43 },
+    { { TP_ACT_NEG, 0, 0, 0 }, "neg", 0, 0 },
+    { { TP_ACT_EXP, 0, 0, 0 }, "exp", 2, 0 },
+    { { TP_ACT_LOG, 0, 0, 0 }, "log", 0.6, 0 },
+    { { TP_ACT_POW, 0, 0, 0 }, "pow(0)", 0, 0 },
+    { { TP_ACT_POW, 0.5f, 0, 0 }, "pow(0.5)", 0.6, 0 },
+    { { TP_ACT_POW, 1, 0, 0 }, "pow(1)", 0.6, 0 },
+    { { TP_ACT_POW, 2, 0, 0 }, "pow(2)", 0.5, 0 },
+    { { TP_ACT_POW, 3, 0, 0 }, "pow(3)", 1.5, 0 },
+    { { TP_ACT_POW, -1, 0, 0 }, "pow(-1)", 0.6, 0 },
+    { { TP_ACT_POW, 1 / 3.0f, 0, 0 }, "pow(1/3)", 0.6, 0 },
+    { { TP_ACT_POW, -7.3f, 0, 0 }, "pow(-7.3)", 0.6, 0 },
+    { { TP_ACT_POW, INFINITY, 0, 0 }, "pow(inf)", 0.6, 0 },
+    { { TP_ACT_RECIPROCAL, 0, 0, 0 }, "reciprocal", 0.5, 0 },
+    { { TP_ACT_FLOOR, 0, 0, 0 }, "floor", 0, 0 },
+    { { TP_ACT_CEIL, 0, 0, 0 }, "ceil", 0, 0 },
+    { { TP_ACT_ROUND, 0, 0, 0 }, "round", 0, 0 },
+    { { TP_ACT_TRUNC, 0, 0, 0 }, "trunc", 0, 0 },
+    { { TP_ACT_SIGN, 0, 0, 0 }, "sign", 0, 0 },
+    { { TP_ACT_NOT, 0, 0, 0 }, "not", 0, 0 },
 };
 enum { N_ALL = sizeof all / sizeof *all };
 
@@ -108,6 +136,8 @@ static void special_values_are_those_of_the_definition(void **state)
         0.0f, -0.0f, INFINITY, -INFINITY, NAN, -NAN, 3.4028235e38f, -3.4028235e38f, 1e-45f, -1e-45f,
         1.17549435e-38f, -1.17549435e-38f, 88.72283f, 88.72284f, -87.33654f, -87.33655f,
         -103.97208f, -103.97209f, -103.2789f, 1, -1, 3, -3, 6, 14.5f, -14.5f, -30, -31,
+        0.5f, -0.5f, 1.5f, -1.5f, 2.5f, 8388607.5f, -8388607.5f, 8388609, 16777216, 100, -100, 15,
+        -15, -15.000001f, -199, -201, 0.99999994f, 1.0000001f, 0.70710677f, 0.70710683f,
     };
     enum { N = sizeof special / sizeof *special };
     float *x = guarded(sizeof special);
@@ -121,7 +151,9 @@ static void zeros_keep_their_sign(void **state)
 {
     (void)state;
     static const enum tp_act_kind odd[] = { TP_ACT_TANH, TP_ACT_SWISH, TP_ACT_GELU, TP_ACT_SQRT,
-                                            TP_ACT_ELU };
+                                            TP_ACT_ELU, TP_ACT_SELU, TP_ACT_CELU, TP_ACT_SOFTSIGN,
+                                            TP_ACT_ERF, TP_ACT_GELU_TANH, TP_ACT_MISH, TP_ACT_FLOOR,
+                                            TP_ACT_CEIL, TP_ACT_ROUND, TP_ACT_TRUNC };
     const struct tp_kernels *k;
     for (int t = 0; (k = tp_kernels_list(t)); t++)
         for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
