@@ -89,6 +89,13 @@ static bool grow(struct tp_arena *a, size_t bytes)
     return true;
 }
 
+bool tp_arena_reserve(struct tp_arena *a, size_t bytes)
+{
+    if (bytes > SIZE_MAX - 4 * ALIGN) return false;
+    const size_t step = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    return (a->chunks && step <= a->chunks->n_bytes - a->used_bytes) || grow(a, step);
+}
+
 void *tp_arena_alloc(struct tp_arena *a, size_t bytes)
 {
     if (bytes > SIZE_MAX - 4 * ALIGN) return NULL;

@@ -5,6 +5,7 @@
  * images at a time, so that the copy stays in cache and the scratch memory small. Sources: Keras
  * Conv2D, ONNX Conv. */
 #include "ops/depthwise.h"
+#include "ops/pack.h"
 #include "ops/parallel.h"
 #include "ops/product.h"
 #include "ops/window.h"
@@ -68,15 +69,13 @@ static bool conv_prepare(struct tp_node *nd, const struct tp_kernels *k, struct 
                          struct tp_err *err)
 {
     struct tp_conv_attr *a = &nd->attr.conv;
+    if (a->packed) return true;                  /* straight from a file */
     if (tp_depthwise_is(a)) {
         a->packed = a->kernel;
         return true;
     }
-    const int *kernel = a->window.kernel;
-    const int64_t depth = tp_shape_elements(
-        &(struct tp_shape){ 3, { kernel[0], kernel[1], a->in_channels / a->groups } });
-    return tp_product_pack(&a->packed, a->kernel, depth, a->groups, a->filters / a->groups, nd, k,
-                           arena, err);
+    const struct tp_pack_source w = tp_pack_hwio(a->kernel, a);
+    return tp_pack_conv(&a->packed, &w, a, nd->name, k, arena, 1, err);
 }
 
 /* A row of the window is one segment where its taps are neighbours in memory, else each tap is. */

@@ -2,6 +2,7 @@
  *
  * Source: Keras Dense (input of any rank: tensordot over its last axis). One row reads each weight
  * once and is bound by memory; threads then share out the panels of weights. */
+#include "ops/pack.h"
 #include "ops/product.h"
 
 #include <inttypes.h>
@@ -30,7 +31,9 @@ static bool gemm_prepare(struct tp_node *nd, const struct tp_kernels *k, struct 
                          struct tp_err *err)
 {
     struct tp_gemm_attr *a = &nd->attr.gemm;
-    return tp_product_pack(&a->packed, a->kernel, a->in_features, 1, a->units, nd, k, arena, err);
+    if (a->packed) return true;                  /* straight from a file */
+    const struct tp_pack_source w = { a->kernel, .channel = a->units, .column = 1 };
+    return tp_pack_gemm(&a->packed, &w, a->in_features, a->units, nd->name, k, arena, 1, err);
 }
 
 static void gemm_run(const struct tp_step *st, const struct tp_io *io)

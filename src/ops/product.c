@@ -8,9 +8,6 @@
 #include "ops/product.h"
 #include "ops/parallel.h"
 
-#include <limits.h>
-#include <string.h>
-
 enum { BLOCK_FLOATS = 64 << 10 };    /* 256 KB: a quarter to a half of a second-level cache */
 
 /* One run's division into tiles. Rows that lie evenly apart form a line; a line is cut into tiles
@@ -32,29 +29,6 @@ struct tiling {
 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-bool tp_product_pack(const float **packed, const float *weights, int64_t depth, int groups,
-                     int columns, const struct tp_node *nd, const struct tp_kernels *k,
-                     struct tp_arena *arena, struct tp_err *err)
-{
-    const int64_t panels = ((int64_t)columns + k->nr - 1) / k->nr, nr = k->nr;
-    const int64_t n = tp_shape_elements(&TP_SHAPE4(groups, panels, depth, nr));
-    if (n < 0 || depth > INT_MAX)
-        return tp_fail(err, TP_TOO_LARGE, "%s: its weights are too large to be packed", nd->name);
-    float *to = tp_arena_floats(arena, n);
-    if (!to) return tp_arena_fail(arena, err);
-    *packed = to;
-    for (int64_t panel = 0; panel < groups * panels; panel++) {
-        const int64_t group = panel / panels, first = panel % panels * nr;
-        const size_t width = (size_t)least(nr, columns - first);
-        const float *from = weights + group * columns + first;
-        for (int64_t d = 0; d < depth; d++, to += nr, from += (int64_t)groups * columns) {
-            memcpy(to, from, width * sizeof *to);
-            memset(to + width, 0, ((size_t)nr - width) * sizeof *to);
-        }
-    }
-    return true;
-}
 
 /* Rows of an axis continue those of the axis inside it when the steps say so: a 1x1 convolution is
  * one line over the whole batch, a map one pixel wide is a line of its height. */

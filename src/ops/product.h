@@ -14,14 +14,8 @@ struct tp_product {
     const ptrdiff_t *seg;            /* [n_seg] */
     int n_seg, seg_len;
     int groups, columns;             /* columns of one group */
-    const float *packed;             /* made by tp_product_pack() */
+    const float *packed;             /* panels [group][panel][depth][nr]: see pack.h */
 };
-
-/* Packs weights [depth, groups * columns] into panels [group][panel][depth][nr], zeros behind the
- * last column. *packed is the arena's. Fails when the sizes overflow or the arena is full. */
-bool tp_product_pack(const float **packed, const float *weights, int64_t depth, int groups,
-                     int columns, const struct tp_node *nd, const struct tp_kernels *k,
-                     struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
 
 /* Computes all rows into out [rows, groups * columns]; residual: shaped like it, NULL for none. */
 void tp_product_run(const struct tp_product *p, const struct tp_node *nd,

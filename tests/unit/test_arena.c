@@ -60,6 +60,22 @@ static void a_limit_of_zero_gives_nothing(void **state)
     tp_arena_fini(&a);
 }
 
+static void what_was_reserved_is_given_out_of_one_block(void **state)
+{
+    (void)state;
+    struct tp_arena a;
+    tp_arena_init(&a, 8 * MIB);
+    assert_non_null(tp_arena_alloc(&a, 100));
+    assert_true(tp_arena_reserve(&a, 6 * MIB));
+    const size_t held = a.total_bytes;
+    for (int i = 0; i < 5; i++) assert_non_null(tp_arena_alloc(&a, MIB));
+    assert_true(tp_arena_reserve(&a, 1000));     /* there already */
+    assert_int_equal(a.total_bytes, held);
+    assert_false(tp_arena_reserve(&a, 2 * MIB));
+    assert_false(tp_arena_reserve(&a, SIZE_MAX));
+    tp_arena_fini(&a);
+}
+
 static void sizes_that_overflow_give_null(void **state)
 {
     (void)state;
@@ -208,6 +224,7 @@ int main(void)
         cmocka_unit_test(chunks_never_add_up_to_more_than_the_limit),
         cmocka_unit_test(one_request_beyond_the_limit_leaves_the_arena_usable),
         cmocka_unit_test(a_limit_of_zero_gives_nothing),
+        cmocka_unit_test(what_was_reserved_is_given_out_of_one_block),
         cmocka_unit_test(sizes_that_overflow_give_null),
         cmocka_unit_test(zalloc_zeroes_memory_that_was_used_before),
         cmocka_unit_test(strndup_takes_just_the_bytes_asked_for),

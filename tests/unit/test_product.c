@@ -1,63 +1,13 @@
-/* test_product.c - the tiled product: how weights are packed, and rows that lie anyhow. */
+/* test_product.c - the tiled product: rows that lie anyhow. */
 #include "check.h"
+#include "ops/pack.h"
 #include "ops/parallel.h"
 #include "ops/product.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 static const struct tp_node node = { .name = "layer" };
-
-static void weights_are_packed_in_panels_with_zeros_behind_the_last_column(void **state)
-{
-    enum { DEPTH = 5, GROUPS = 2 };
-    const struct tp_kernels *k;
-    (void)state;
-    for (int table = 0; (k = tp_kernels_list(table)); table++) {
-        const int nr = k->nr, columns = nr + 3, all = GROUPS * columns;
-        float *weights = guarded((size_t)(DEPTH * all) * sizeof *weights);
-        for (int i = 0; i < DEPTH * all; i++) weights[i] = (float)(i + 1);
-        struct tp_arena arena;
-        struct tp_err err = { 0 };
-        const float *packed;
-        tp_arena_init(&arena, SIZE_MAX);
-        assert_true(tp_product_pack(&packed, weights, DEPTH, GROUPS, columns, &node, k, &arena,
-                                    &err));
-        assert_int_equal((uintptr_t)packed % 64, 0);
-        for (int panel = 0; panel < 2 * GROUPS; panel++)
-            for (int d = 0; d < DEPTH; d++)
-                for (int j = 0; j < nr; j++) {
-                    const int column = panel % 2 * nr + j;
-                    const float want = column < columns
-                        ? weights[d * all + panel / 2 * columns + column] : 0;
-                    assert_true(packed[(panel * DEPTH + d) * nr + j] == want);
-                }
-        tp_arena_fini(&arena);
-        guarded_free(weights);
-    }
-}
-
-static void weights_too_large_to_pack_are_refused_by_name(void **state)
-{
-    const struct tp_kernels *k = tp_kernels_list(0);
-    const float weight = 1, *packed;
-    struct tp_arena arena;
-    struct tp_err err = { 0 };
-    (void)state;
-    tp_arena_init(&arena, 1 << 20);
-    assert_false(tp_product_pack(&packed, &weight, INT64_MAX / 4, 1, 9, &node, k, &arena, &err));
-    assert_int_equal(err.code, TP_TOO_LARGE);
-    assert_string_equal(err.message, "layer: its weights are too large to be packed");
-    err = (struct tp_err){ 0 };
-    assert_false(tp_product_pack(&packed, &weight, -2, 1, 1, &node, k, &arena, &err));
-    assert_int_equal(err.code, TP_TOO_LARGE);
-    err = (struct tp_err){ 0 };
-    assert_false(tp_product_pack(&packed, &weight, 1 << 20, 1, 1, &node, k, &arena, &err));
-    assert_int_equal(err.code, TP_TOO_LARGE);              /* the arena's own limit */
-    assert_int_equal(arena.total_bytes, 0);
-    tp_arena_fini(&arena);
-}
 
 /* One product over rows [2][3][n] whose steps are `step`, two segments of 3 floats each, against
  * the sum written out. */
@@ -83,7 +33,8 @@ static void check_rows(const struct tp_kernels *k, int n, const ptrdiff_t step[3
         .seg_len = 3, .groups = 1, .columns = COLUMNS,
     };
     tp_arena_init(&arena, SIZE_MAX);
-    assert_true(tp_product_pack(&p.packed, weights, DEPTH, 1, COLUMNS, &node, k, &arena, &err));
+    const struct tp_pack_source w = { weights, .channel = COLUMNS, .column = 1 };
+    assert_true(tp_pack_gemm(&p.packed, &w, DEPTH, COLUMNS, "layer", k, &arena, 1, &err));
     tp_product_run(&p, &node, k, in, out, NULL, n_threads);
     check_near(k->name, out, want, rows * COLUMNS, 1e-6);
     tp_arena_fini(&arena);
@@ -114,8 +65,6 @@ static void rows_may_lie_anyhow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_are_packed_in_panels_with_zeros_behind_the_last_column),
-        cmocka_unit_test(weights_too_large_to_pack_are_refused_by_name),
         cmocka_unit_test(rows_may_lie_anyhow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
