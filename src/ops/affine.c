@@ -69,5 +69,5 @@ static void affine_run(const struct tp_step *st, const struct tp_io *io)
 
 const struct tp_op tp_op_affine = {
     .name = "BatchNormalization", .shape = affine_shape, .plan = affine_plan, .run = affine_run,
-    .fuses_act = true, .in_place = true,
+    .fuses_affine = true, .fuses_act = true, .in_place = true,
 };
