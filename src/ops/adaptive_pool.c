@@ -4,7 +4,7 @@
  * where n is no multiple of b, and repeat pixels where b > n. A bin is folded downwards in tiles,
  * full vectors wide however few the channels, then each tile's row sideways: 5 to 20 times faster
  * than row by row at 8 and 1 channels. It also keeps float sums short. */
-#include "ops/op.h"
+#include "ops/cells.h"
 #include "ops/parallel.h"
 
 #include <string.h>
@@ -18,9 +18,10 @@ static bool adaptive_shape(const struct tp_node *nd, const struct tp_shape *in,
                            struct tp_shape *out, struct tp_err *err)
 {
     const struct tp_pool_attr *a = &nd->attr.pool;
-    if (a->kind == TP_OP_LP)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: Lp pooling onto a grid is not available; "
-                       "there are max, avg, min and sum", nd->name);
+    if (a->kind == TP_OP_LP || a->kind == TP_OP_GEM || a->kind == TP_OP_STD)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: %s pooling onto a grid is not done here; "
+                       "there are max, avg, min and sum", nd->name, a->kind == TP_OP_LP ? "Lp"
+                       : a->kind == TP_OP_GEM ? "gem" : "std");
     if (a->bins[0] < 1 || a->bins[1] < 1)
         return tp_fail(err, TP_INVALID_ARGUMENT, "%s: grid %dx%d; each side must be at least 1",
                        nd->name, a->bins[0], a->bins[1]);
@@ -29,21 +30,14 @@ static bool adaptive_shape(const struct tp_node *nd, const struct tp_shape *in,
     return true;
 }
 
-struct bin { int64_t begin, end; };
-
-static struct bin bin_at(int64_t index, int64_t n_bins, int64_t length)
-{
-    return (struct bin){ index * length / n_bins, ((index + 1) * length + n_bins - 1) / n_bins };
-}
-
 static enum tp_reduce_kind reduction(enum tp_pool_op kind)
 {
     return kind == TP_OP_MAX ? TP_REDUCE_MAX : kind == TP_OP_MIN ? TP_REDUCE_MIN : TP_REDUCE_SUM;
 }
 
 /* n <= TILE_FLOATS channels of one bin. in: these channels of the image's first pixel. */
-static void fold_bin(const struct tp_step *st, float *out, const float *in, struct bin rows,
-                     struct bin columns, int n)
+static void fold_bin(const struct tp_step *st, float *out, const float *in, struct tp_bin rows,
+                     struct tp_bin columns, int n)
 {
     const int64_t channels = st->in[0].dim[3], step = st->in[0].dim[2] * channels;
     const enum tp_pool_op kind = st->node->attr.pool.kind;
@@ -84,8 +78,8 @@ static void bins_range(const void *ctx, int64_t begin, int64_t end)
         const int64_t to = in[3] * (block + 1) / work->n_blocks;
         fold_bin(work->st, work->io->out + place * in[3] + from,
                  work->io->in[0] + image * in[1] * in[2] * in[3] + from,
-                 bin_at(place / bins[1] % bins[0], bins[0], in[1]),
-                 bin_at(place % bins[1], bins[1], in[2]), (int)(to - from));
+                 tp_bin_at(place / bins[1] % bins[0], bins[0], in[1]),
+                 tp_bin_at(place % bins[1], bins[1], in[2]), (int)(to - from));
     }
 }
 

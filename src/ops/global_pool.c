@@ -35,6 +35,10 @@ static bool global_shape(const struct tp_node *nd, const struct tp_shape *in, st
                          struct tp_err *err)
 {
     const struct tp_pool_attr *a = &nd->attr.pool;
+    if (a->kind == TP_OP_GEM || a->kind == TP_OP_STD)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: global %s pooling is not done here; there "
+                       "are max, avg, min, sum and lp", nd->name,
+                       a->kind == TP_OP_GEM ? "gem" : "std");
     if (a->kind == TP_OP_LP && !(a->p >= 1 && isfinite(a->p)))
         return tp_fail(err, TP_INVALID_ARGUMENT, "%s: p is %g; it must be a number of at least 1",
                        nd->name, (double)a->p);

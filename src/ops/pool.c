@@ -10,7 +10,6 @@
 #include <math.h>
 
 enum {
-    MOST_SPAN = 1 << 28,             /* window arithmetic is int: sums of three of these must fit */
     UNIT_CHANNELS = 64,              /* what channels are dealt out in, when there are few rows */
     ROWS_PER_THREAD = 4,
 };
@@ -36,34 +35,6 @@ static const char *const axis_name[2] = { "height", "width" };
 
 /* ---- shape ----------------------------------------------------------------------------------- */
 
-static int64_t span_of(const struct tp_window *w, int axis)
-{
-    return (int64_t)(w->kernel[axis] - 1) * w->dilations[axis] + 1;
-}
-
-static bool check_axis(const struct tp_node *nd, int axis, int64_t length, struct tp_err *err)
-{
-    const struct tp_window *w = &nd->attr.pool.window;
-    const char *name = axis_name[axis];
-    if (length > MOST_SPAN)
-        return tp_fail(err, TP_TOO_LARGE, "%s: the input's %s is %" PRId64 "; at most %d is "
-                       "possible", nd->name, name, length, MOST_SPAN);
-    if (w->kernel[axis] < 1 || w->strides[axis] < 1 || w->dilations[axis] < 1)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: window %s %d, stride %d, dilation %d; each "
-                       "must be at least 1", nd->name, name, w->kernel[axis], w->strides[axis],
-                       w->dilations[axis]);
-    if (span_of(w, axis) > MOST_SPAN)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: the window spans a %s of %" PRId64 "; at "
-                       "most %d is possible", nd->name, name, span_of(w, axis), MOST_SPAN);
-    if (w->padding != TP_PADDING_EXPLICIT) return true;
-    for (int side = axis; side < 4; side += 2)
-        if (w->pads[side] < 0 || w->pads[side] >= span_of(w, axis))
-            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: pads [%d, %d, %d, %d] must be at least 0 "
-                           "and smaller than the window, whose %s is %" PRId64, nd->name,
-                           w->pads[0], w->pads[1], w->pads[2], w->pads[3], name, span_of(w, axis));
-    return true;
-}
-
 /* A dilation wider than the map may leave a window with every tap beside the map; only windows that
  * start in front of it can. A tap hits at one of `length` places, and places recur with a period:
  * when the first length + 1 windows hit, one has come twice and all later ones hit too. */
@@ -87,11 +58,14 @@ static bool pool_shape(const struct tp_node *nd, const struct tp_shape *in, stru
                        struct tp_err *err)
 {
     const struct tp_pool_attr *a = &nd->attr.pool;
+    if (a->kind == TP_OP_GEM || a->kind == TP_OP_STD)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: sliding %s pooling is not done here; there "
+                       "are max, avg, min, sum and lp", nd->name,
+                       a->kind == TP_OP_GEM ? "gem" : "std");
     if (a->kind == TP_OP_LP && !(a->p >= 1 && isfinite(a->p)))
         return tp_fail(err, TP_INVALID_ARGUMENT, "%s: p is %g; it must be a number of at least 1",
                        nd->name, (double)a->p);
-    if (!tp_op_need_map(nd, in, err) || !check_axis(nd, 0, in->dim[1], err) ||
-        !check_axis(nd, 1, in->dim[2], err) ||
+    if (!tp_window_check(nd, &a->window, in, err) ||
         !tp_window_shape(nd, &a->window, in, in->dim[3], out, err))
         return false;
     for (int axis = 0; axis < 2; axis++) {
@@ -196,6 +170,8 @@ static void pool_span(const struct tp_step *st, const struct tp_span *s, int64_t
     case TP_OP_SUM: st->k->pool_sum(s, 1); break;
     case TP_OP_AVG: st->k->pool_sum(s, 1 / (float)divisor); break;
     case TP_OP_LP: st->k->pool_lp(s, a->p); break;
+    case TP_OP_GEM:
+    case TP_OP_STD: break;           /* refused by shape() */
     }
 }
 

@@ -3,7 +3,40 @@
 
 #include <inttypes.h>
 
+enum { MOST_SPAN = 1 << 28 };        /* window arithmetic is int: sums of three of these must fit */
+
 static const char *const axis_name[2] = { "height", "width" };
+
+static bool check_axis(const struct tp_node *nd, const struct tp_window *w, int axis,
+                       int64_t length, struct tp_err *err)
+{
+    const char *name = axis_name[axis];
+    if (length > MOST_SPAN)
+        return tp_fail(err, TP_TOO_LARGE, "%s: the input's %s is %" PRId64 "; at most %d is "
+                       "possible", nd->name, name, length, MOST_SPAN);
+    if (w->kernel[axis] < 1 || w->strides[axis] < 1 || w->dilations[axis] < 1)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: window %s %d, stride %d, dilation %d; each "
+                       "must be at least 1", nd->name, name, w->kernel[axis], w->strides[axis],
+                       w->dilations[axis]);
+    const int64_t span = (int64_t)(w->kernel[axis] - 1) * w->dilations[axis] + 1;
+    if (span > MOST_SPAN)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: the window spans a %s of %" PRId64 "; at "
+                       "most %d is possible", nd->name, name, span, MOST_SPAN);
+    if (w->padding != TP_PADDING_EXPLICIT) return true;
+    for (int side = axis; side < 4; side += 2)
+        if (w->pads[side] < 0 || w->pads[side] >= span)
+            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: pads [%d, %d, %d, %d] must be at least 0 "
+                           "and smaller than the window, whose %s is %" PRId64, nd->name,
+                           w->pads[0], w->pads[1], w->pads[2], w->pads[3], name, span);
+    return true;
+}
+
+bool tp_window_check(const struct tp_node *nd, const struct tp_window *w, const struct tp_shape *in,
+                     struct tp_err *err)
+{
+    return tp_op_need_map(nd, in, err) && check_axis(nd, w, 0, in->dim[1], err) &&
+           check_axis(nd, w, 1, in->dim[2], err);
+}
 
 bool tp_window_length(const struct tp_node *nd, const struct tp_window *w, int axis, int64_t in,
                       int64_t *out, int64_t *before, struct tp_err *err)

@@ -9,6 +9,11 @@ struct tp_window_fit {               /* a window laid on a map of known size */
     int before[2], after[2]; /* padding: top, left; bottom, right (after may exceed what is used) */
 };
 
+/* Whether in[0] is a map and the window one that pooling can slide over it: at least one pixel each
+ * way, padding smaller than the window, nothing that int arithmetic could not hold. */
+bool tp_window_check(const struct tp_node *nd, const struct tp_window *w, const struct tp_shape *in,
+                     struct tp_err *err) TP_MUST_USE;
+
 /* Output length along one axis (0 height, 1 width) of a map of length `in`, TP_ANY staying TP_ANY:
  *   valid, explicit: floor((in + pads - span) / stride) + 1, span = dilation * (kernel - 1) + 1,
  *                    ceil instead under ceil_mode, less a window that starts in the far padding

@@ -1,5 +1,5 @@
 /* test_adaptive_pool.c - pooling onto a grid, against the judge and PyTorch's own bin edges. */
-#include "check.h"
+#include "pool_golden.h"
 
 #include <math.h>
 
@@ -66,6 +66,21 @@ static void bins_are_pytorchs(void **state)
     for (int i = 0; i < 3; i++) assert_float_equal(out[i], 1 + 2 * i, 0);
 }
 
+static void grids_are_pytorchs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof grid_goldens / sizeof *grid_goldens; i++) {
+        const struct tp_shape in = golden_shape(grid_goldens[i].shape);
+        float *map = golden_map(grid_goldens[i].shape, GRID_SEED + (uint32_t)i,
+                                grid_goldens[i].special);
+        struct tp_node nd = grid_node(TP_OP_MAX, grid_goldens[i].bins[0], grid_goldens[i].bins[1]);
+        check_golden(&nd, &in, &map, grid_goldens[i].max, 1e-6);
+        nd.attr.pool.kind = TP_OP_AVG;
+        check_golden(&nd, &in, &map, grid_goldens[i].avg, 1e-6);
+        guarded_free(map);
+    }
+}
+
 static void nan_and_infinity_go_through(void **state)
 {
     (void)state;
@@ -98,10 +113,13 @@ static void what_cannot_be_meant_is_refused(void **state)
     (void)state;
     const struct tp_shape in = TP_SHAPE4(1, 5, 5, 2);
     struct tp_node none = grid_node(TP_OP_MAX, 0, 3), negative = grid_node(TP_OP_AVG, 3, -1);
+    struct tp_node gem = grid_node(TP_OP_GEM, 3, 3), deviation = grid_node(TP_OP_STD, 3, 3);
     struct tp_node lp = grid_node(TP_OP_LP, 3, 3), vector = grid_node(TP_OP_MAX, 1, 1);
     check_node_refused(&none, &in, "grid 0x3");
     check_node_refused(&negative, &in, "grid 3x-1");
     check_node_refused(&lp, &in, "Lp pooling onto a grid");
+    check_node_refused(&gem, &in, "gem pooling onto a grid");
+    check_node_refused(&deviation, &in, "std pooling onto a grid");
     check_node_refused(&vector, &TP_SHAPE2(1, 5), "needs a map");
 }
 
@@ -112,6 +130,7 @@ int main(void)
         cmocka_unit_test(every_number_of_channels_is_exact),
         cmocka_unit_test(large_bins_are_exact),
         cmocka_unit_test(bins_are_pytorchs),
+        cmocka_unit_test(grids_are_pytorchs),
         cmocka_unit_test(nan_and_infinity_go_through),
         cmocka_unit_test(the_grid_is_the_shape_whatever_the_input),
         cmocka_unit_test(what_cannot_be_meant_is_refused),

@@ -166,6 +166,10 @@ static void what_cannot_be_meant_is_refused(void **state)
     check_node_refused(&nd, &TP_SHAPE4(1, 2, 2, 1), "at least 1");
     nd.attr.pool.p = NAN;
     check_node_refused(&nd, &TP_SHAPE4(1, 2, 2, 1), "at least 1");
+    nd = global_node(TP_OP_GEM);
+    check_node_refused(&nd, &TP_SHAPE4(1, 2, 2, 1), "global gem pooling is not done here");
+    nd = global_node(TP_OP_STD);
+    check_node_refused(&nd, &TP_SHAPE4(1, 2, 2, 1), "global std pooling is not done here");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* test_pool.c - sliding pooling against the judge: windows, paddings, dilations, odd sizes. */
-#include "check.h"
+#include "pool_golden.h"
 
 #include <math.h>
 #include <string.h>
@@ -213,6 +213,22 @@ static void nan_and_infinity_go_through(void **state)
         }
 }
 
+static void windows_are_pytorchs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof window_goldens / sizeof *window_goldens; i++) {
+        const struct tp_shape in = golden_shape(window_goldens[i].shape);
+        float *map = golden_map(window_goldens[i].shape, WINDOW_SEED + (uint32_t)i,
+                                window_goldens[i].special);
+        struct tp_node nd = pool_node(TP_OP_MAX, window_goldens[i].window);
+        check_golden(&nd, &in, &map, window_goldens[i].max, 1e-6);
+        nd.attr.pool.kind = TP_OP_LP;
+        nd.attr.pool.p = window_goldens[i].p;
+        if (window_goldens[i].lp) check_golden(&nd, &in, &map, window_goldens[i].lp, 2e-6);
+        guarded_free(map);
+    }
+}
+
 static void every_p_of_lp_is_exact(void **state)
 {
     (void)state;
@@ -262,6 +278,10 @@ static void what_cannot_be_meant_is_refused(void **state)
     nd.attr.pool.window.dilations[0] = INT32_MAX;
     check_node_refused(&nd, &in, "spans a height of 2147483648");
     check_node_refused(&nd, &TP_SHAPE4(1, 1LL << 40, 5, 2), "at most");
+    nd = pool_node(TP_OP_GEM, square(2, 2, TP_PADDING_VALID));
+    check_node_refused(&nd, &in, "sliding gem pooling is not done here");
+    nd.attr.pool.kind = TP_OP_STD;
+    check_node_refused(&nd, &in, "sliding std pooling is not done here");
 }
 
 static void pads_as_wide_as_the_window_are_refused(void **state)
@@ -333,6 +353,7 @@ int main(void)
         cmocka_unit_test(an_average_never_counts_what_lies_beyond_the_padding),
         cmocka_unit_test(padding_never_wins),
         cmocka_unit_test(nan_and_infinity_go_through),
+        cmocka_unit_test(windows_are_pytorchs),
         cmocka_unit_test(every_p_of_lp_is_exact),
         cmocka_unit_test(the_activation_is_applied),
         cmocka_unit_test(open_sizes_stay_open),

@@ -177,6 +177,31 @@ static void a_window_larger_than_the_padded_input_is_refused_by_name(void **stat
     assert_true(tp_window_shape(&node, &w, &TP_SHAPE4(1, 3, 7, 3), 3, &out, &third));
 }
 
+static void windows_that_pooling_cannot_slide_are_refused(void **state)
+{
+    (void)state;
+    const struct tp_shape in = TP_SHAPE4(1, 5, 5, 2), huge = TP_SHAPE4(1, 5, 1LL << 40, 2);
+    const struct { struct tp_window w; const struct tp_shape *in; const char *part; } cases[] = {
+        { { { 0, 1 }, { 1, 1 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, 0 }, &in, "window height 0" },
+        { { { 1, 1 }, { 1, 0 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, 0 }, &in, "stride 0" },
+        { { { 1, 1 }, { 1, 1 }, { -1, 1 }, { 0 }, TP_PADDING_SAME, 0 }, &in, "dilation -1" },
+        { { { 1, 3 }, { 1, 1 }, { 1, INT32_MAX }, { 0 }, TP_PADDING_SAME, 0 }, &in,
+          "spans a width of 4294967295" },
+        { { { 2, 2 }, { 1, 1 }, { 1, 1 }, { 0, 0, 2, 0 }, TP_PADDING_EXPLICIT, 0 }, &in,
+          "smaller than the window, whose height is 2" },
+        { { { 2, 2 }, { 1, 1 }, { 1, 1 }, { 0, -1, 0, 0 }, TP_PADDING_EXPLICIT, 0 }, &in,
+          "must be at least 0" },
+        { { { 2, 2 }, { 1, 1 }, { 1, 1 }, { 0 }, TP_PADDING_VALID, 0 }, &huge,
+          "the input's width" },
+    };
+    const struct tp_node nd = { .name = "w", .type = "Pooling" };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tp_err err = { 0 };
+        assert_false(tp_window_check(&nd, &cases[i].w, cases[i].in, &err));
+        if (!strstr(err.message, cases[i].part)) fail_msg("%s", err.message);
+    }
+}
+
 static void taps_are_those_inside_the_map(void **state)
 {
     (void)state;
@@ -209,6 +234,7 @@ int main(void)
         cmocka_unit_test(height_and_width_are_not_mixed_up),
         cmocka_unit_test(open_lengths_stay_open),
         cmocka_unit_test(a_window_larger_than_the_padded_input_is_refused_by_name),
+        cmocka_unit_test(windows_that_pooling_cannot_slide_are_refused),
         cmocka_unit_test(taps_are_those_inside_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
