@@ -104,26 +104,58 @@ struct tp_window {
     bool ceil_mode;                  /* ONNX ceil_mode: a last, partly outside window counts */
 };
 
+/* What becomes of the k values x of a window, bin or map. AVG, LP, GEM and STD leave out what
+ * padding adds (Keras, PyTorch's count_include_pad=False). */
 enum tp_pool_kind {
-    TP_POOL_NONE, TP_POOL_MAX, TP_POOL_AVG, TP_POOL_MIN, TP_POOL_SUM,
+    TP_POOL_NONE,
+    TP_POOL_MAX, TP_POOL_AVG, TP_POOL_MIN, TP_POOL_SUM,
+    TP_POOL_LP,                      /* (sum |x|^p)^(1/p): ONNX LpPool; PyTorch's for x >= 0 */
+    TP_POOL_GEM,                     /* (mean max(x, 1e-6)^p)^(1/p): Radenovic, Tolias, Chum,
+                                        "Fine-tuning CNN Image Retrieval with No Human Annotation",
+                                        TPAMI 2019, eq. 3, with the epsilon of its authors' code */
+    TP_POOL_STD,                     /* sqrt(mean (x - mean)^2): of the k values, not of a sample */
 };
 
 enum tp_pool_form {
-    TP_POOL_GLOBAL,                  /* one value per map: [n, 1, 1, c] becomes [n, c] */
+    TP_POOL_GLOBAL,                  /* one value per map: [n, h, w, c] becomes [n, c] */
     TP_POOL_WINDOW,                  /* as `window` says */
+    TP_POOL_GRID,                    /* [n, grid[0], grid[1], c]; bin i of b over a length of l is
+                                        [floor(i l / b), ceil((i + 1) l / b)): PyTorch's
+                                        AdaptiveAvgPool2d */
+    TP_POOL_PYRAMID,                 /* square grids of every level: [n, c * (l0^2 + l1^2 + ..)],
+                                        level by level, each channel by channel, row by row (He et
+                                        al., "Spatial Pyramid Pooling", 2014: its concatenation) */
+    TP_POOL_ROIS,                    /* [n_boxes, grid[0], grid[1], c]: RoIAlign (He et al., "Mask
+                                        R-CNN", 2017) with aligned=true, sampling_ratio 2; `kind` is
+                                        over the four samples of a bin */
 };
+
+enum { TP_MAX_LEVELS = 16 };
 
 struct tp_pooling {
     enum tp_pool_kind kind;
     enum tp_pool_form form;
-    struct tp_window window;
+    struct tp_window window;         /* WINDOW */
+    int grid[2];                     /* GRID, ROIS: height, width */
+    int n_levels, levels[TP_MAX_LEVELS];         /* PYRAMID */
+    int n_boxes;                     /* ROIS: a multiple of n, image by image */
+    const float *boxes;              /* [n_boxes, 4]: x0, y0, x1, y1 in pixels of the model's input,
+                                        the caller's until the plan is made */
+    float p;                         /* LP, GEM: at least 1 */
 };
 
-/* One answer that is wanted: a layer by name (NULL: the model's first output), pooled. */
+/* One answer that is wanted: a layer by name (NULL: the model's first output), pooled. A layer of
+ * an ONNX model is named by a tensor, a node or a module (see tp_layer_info). */
 struct tp_tap {
     const char *layer;
     struct tp_pooling pooling;
     bool channels_first;             /* a map comes out as [n, c, h, w] */
+    bool normalize;                  /* every image (with ROIS: box) divided by its L2 norm, if
+                                        that is above 1e-12; after pooling */
+    bool argmax;                     /* MAX but not ROIS: one more output, right behind this one,
+                                        with the place (y * w + x) of each maximum in its map */
+    bool joined;                     /* no output of its own: as vectors per image, behind the tap
+                                        before it, whose `normalize` then counts for the whole */
 };
 
 /* ---- models: read-only once made, shared by threads ------------------------------------------ */
@@ -131,8 +163,13 @@ struct tp_tap {
 struct tp_model;
 
 struct tp_layer_info {
-    const char *name, *type;         /* owned by the model */
-    struct tp_shape shape;           /* TP_ANY where it follows the input */
+    const char *name, *type;         /* owned by the model; the name of an ONNX layer is its
+                                        tensor's */
+    const char *node;                /* ONNX: its node's name, where it has one; else NULL */
+    const char *module;              /* ONNX: the module that ends here ("layer3.0"), or NULL */
+    struct tp_shape shape;           /* in the model's own layout; TP_ANY where it follows the
+                                        input; rank -1 where it cannot be computed: see `why` */
+    const char *why;                 /* ONNX: why it cannot be computed, or NULL */
     int64_t n_parameters;
     int64_t n_macs;                  /* multiply-adds per image; TP_ANY while a size is open */
 };
@@ -181,6 +218,10 @@ size_t tp_plan_workspace_bytes(const struct tp_plan *plan);
 int tp_plan_n_outputs(const struct tp_plan *plan);
 struct tp_shape tp_plan_output_shape(const struct tp_plan *plan, int index);
 const char *tp_plan_output_name(const struct tp_plan *plan, int index);
+
+/* Which tap an output is of (of joined ones: the first), and whether it is that one's argmax. */
+int tp_plan_output_tap(const struct tp_plan *plan, int index);
+bool tp_plan_output_is_argmax(const struct tp_plan *plan, int index);
 
 /* Runs the plan. input: [the plan's input shape]; outputs[i]: room for output i; workspace: at
  * least tp_plan_workspace_bytes(), 64-byte aligned, used by one run at a time. Neither fails nor

@@ -180,6 +180,10 @@ static inline bool use_table(struct tp_graph *g, int t)
     const struct tp_kernels *k = tp_kernels_list(t);
     if (!k) return false;
     tp_kernels_use(k);
+    for (int i = 0; i < g->n_nodes; i++) {               /* or prepare() leaves it as it is */
+        if (g->nodes[i].op == &tp_op_conv) g->nodes[i].attr.conv.packed = NULL;
+        if (g->nodes[i].op == &tp_op_gemm) g->nodes[i].attr.gemm.packed = NULL;
+    }
     if (!tp_graph_finish(g, k, &err)) fail_msg("%s", err.message);
     return true;
 }
@@ -212,28 +216,203 @@ static inline struct tp_plan *plan_of(const struct tp_graph *g, int64_t batch,
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-/* What the tap asks to be done with a value: once more, by the judge's operators. */
-static inline double *judge_pooling(const struct tp_pooling *pooling, double *value,
+/* The k values of a window, bin or region into one, by tidepool.h's words. */
+static inline double judge_pool(const struct tp_pooling *pooling, const double *x, int64_t k)
+{
+    double sum = 0, norm = 0, gem = 0, most = -INFINITY, least = INFINITY, spread = 0;
+    const double p = (double)pooling->p;
+    for (int64_t i = 0; i < k; i++) {
+        sum += x[i];
+        most = fmax(most, x[i]);
+        least = fmin(least, x[i]);
+        norm += pow(fabs(x[i]), p);
+        gem += pow(fmax(x[i], 1e-6), p);
+    }
+    const double mean = sum / (double)k;
+    for (int64_t i = 0; i < k; i++) spread += (x[i] - mean) * (x[i] - mean);
+    switch (pooling->kind) {
+    case TP_POOL_MAX: return most;
+    case TP_POOL_MIN: return least;
+    case TP_POOL_AVG: return mean;
+    case TP_POOL_SUM: return sum;
+    case TP_POOL_LP: return pow(norm, 1 / p);
+    case TP_POOL_GEM: return pow(gem / (double)k, 1 / p);
+    case TP_POOL_STD: return sqrt(spread / (double)k);
+    case TP_POOL_NONE: break;
+    }
+    return NAN;
+}
+
+enum { MOST_PLACES = 256 };          /* rows or columns of a window or bin */
+
+/* A map in double precision and what is being made of it. */
+struct judged {
+    const struct tp_pooling *pooling;
+    const double *map;
+    struct tp_shape in;              /* [n, h, w, c] */
+    bool argmax;
+    double *values;                  /* room for h * w */
+};
+
+static inline double judge_at(const struct judged *j, int64_t n, int64_t y, int64_t x, int64_t c)
+{
+    return j->map[((n * j->in.dim[1] + y) * j->in.dim[2] + x) * j->in.dim[3] + c];
+}
+
+/* The pixels at ys[0..n_y) and xs[0..n_x), of which those outside the map do not count. */
+static inline double judge_pixels(const struct judged *j, int64_t n, int64_t c, const int64_t *ys,
+                                  int64_t n_y, const int64_t *xs, int64_t n_x)
+{
+    int64_t k = 0, place = -1;
+    for (int64_t a = 0; a < n_y; a++)
+        for (int64_t b = 0; b < n_x; b++) {
+            int64_t y = ys[a], x = xs[b];
+            if (y < 0 || x < 0 || y >= j->in.dim[1] || x >= j->in.dim[2]) continue;
+            double value = judge_at(j, n, y, x, c);
+            if (place < 0 || value > judge_at(j, n, place / j->in.dim[2], place % j->in.dim[2], c))
+                place = y * j->in.dim[2] + x;
+            j->values[k++] = value;
+        }
+    return j->argmax ? (double)place : judge_pool(j->pooling, j->values, k);
+}
+
+/* Rows or columns of the map that bin or window `o` of `n_out` reads. Returns how many. */
+static inline int64_t judge_axis(const struct judged *j, int axis, int64_t o, int64_t n_out,
+                                 int64_t *places)
+{
+    const struct tp_window *w = &j->pooling->window;
+    const int64_t length = j->in.dim[axis + 1];
+    int64_t n = 0;
+    if (j->pooling->form != TP_POOL_WINDOW) {
+        int64_t end = ((o + 1) * length + n_out - 1) / n_out;
+        for (int64_t i = o * length / n_out; i < end; i++) places[n++] = i;
+        return n;
+    }
+    int64_t reach = (n_out - 1) * w->strides[axis] +
+                    (int64_t)(w->kernel[axis] - 1) * w->dilations[axis] + 1;
+    int64_t before = w->padding == TP_PADDING_EXPLICIT ? w->pads[axis]
+                   : w->padding == TP_PADDING_SAME && reach > length ? (reach - length) / 2 : 0;
+    assert_true(w->kernel[axis] <= MOST_PLACES);
+    for (; n < w->kernel[axis]; n++)
+        places[n] = o * w->strides[axis] + n * w->dilations[axis] - before;
+    return n;
+}
+
+/* [n, rows, columns, c] of windows or bins. */
+static inline double *judge_grid(const struct judged *j, int64_t rows, int64_t columns)
+{
+    const int64_t channels = j->in.dim[3];
+    int64_t n = j->in.dim[0] * rows * columns * channels, ys[MOST_PLACES], xs[MOST_PLACES];
+    double *out = malloc((size_t)n * sizeof *out);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t n_y = judge_axis(j, 0, i / channels / columns % rows, rows, ys);
+        int64_t n_x = judge_axis(j, 1, i / channels % columns, columns, xs);
+        out[i] = judge_pixels(j, i / channels / columns / rows, i % channels, ys, n_y, xs, n_x);
+    }
+    return out;
+}
+
+/* torchvision's bilinear_interpolate(). */
+static inline double judge_sample(const struct judged *j, int64_t n, int64_t c, double y, double x)
+{
+    const int64_t height = j->in.dim[1], width = j->in.dim[2];
+    if (y < -1 || y > (double)height || x < -1 || x > (double)width) return 0;
+    y = fmin(fmax(y, 0), (double)(height - 1));
+    x = fmin(fmax(x, 0), (double)(width - 1));
+    int64_t y0 = (int64_t)y, x0 = (int64_t)x;
+    int64_t y1 = y0 + 1 < height ? y0 + 1 : y0, x1 = x0 + 1 < width ? x0 + 1 : x0;
+    double down = y - (double)y0, right = x - (double)x0;
+    return (1 - down) * ((1 - right) * judge_at(j, n, y0, x0, c) +
+                         right * judge_at(j, n, y0, x1, c)) +
+           down * ((1 - right) * judge_at(j, n, y1, x0, c) + right * judge_at(j, n, y1, x1, c));
+}
+
+/* RoIAlign, aligned, two samples by two: [n_boxes, rows, columns, c]; `input` is the model's. */
+static inline double *judge_rois(const struct judged *j, const struct tp_shape *input)
+{
+    const struct tp_pooling *pooling = j->pooling;
+    const int64_t rows = pooling->grid[0], columns = pooling->grid[1], channels = j->in.dim[3];
+    const double down = (double)j->in.dim[1] / (double)input->dim[1];
+    const double right = (double)j->in.dim[2] / (double)input->dim[2];
+    int64_t n = pooling->n_boxes * rows * columns * channels;
+    double *out = malloc((size_t)n * sizeof *out), x[4];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t box = i / channels / columns / rows, image = box * j->in.dim[0] / pooling->n_boxes;
+        const float *b = pooling->boxes + 4 * box;
+        double top = (double)b[1] * down - 0.5, left = (double)b[0] * right - 0.5;
+        double bin_h = ((double)b[3] - (double)b[1]) * down / (double)rows;
+        double bin_w = ((double)b[2] - (double)b[0]) * right / (double)columns;
+        for (int k = 0; k < 4; k++) {
+            double row = (double)(i / channels / columns % rows) + (0.5 + k / 2) / 2;
+            double column = (double)(i / channels % columns) + (0.5 + k % 2) / 2;
+            x[k] = judge_sample(j, image, i % channels, top + row * bin_h, left + column * bin_w);
+        }
+        out[i] = judge_pool(pooling, x, 4);
+    }
+    return out;
+}
+
+static inline double *judge_channels_first(double *value, struct tp_shape *shape);
+
+static inline double *judge_pyramid(const struct judged *j, struct tp_shape *shape)
+{
+    const struct tp_pooling *pooling = j->pooling;
+    const int64_t n = j->in.dim[0], channels = j->in.dim[3];
+    int64_t length = 0, at = 0;
+    for (int i = 0; i < pooling->n_levels; i++)
+        length += channels * pooling->levels[i] * pooling->levels[i];
+    double *out = malloc((size_t)(n * length) * sizeof *out);
+    for (int i = 0; i < pooling->n_levels; i++) {
+        const int64_t side = pooling->levels[i], part = channels * side * side;
+        struct tp_shape s = TP_SHAPE4(n, side, side, channels);
+        double *level = judge_channels_first(judge_grid(j, side, side), &s);
+        for (int64_t k = 0; k < n * part; k++) out[k / part * length + at + k % part] = level[k];
+        free(level);
+        at += part;
+    }
+    *shape = TP_SHAPE2(n, length);
+    return out;
+}
+
+static inline void judge_window_shape(const struct tp_window *w, struct tp_shape *shape)
+{
+    struct tp_node nd = { .name = "tap", .type = "tap", .attr.pool.window = *w };
+    struct tp_err err = { 0 };
+    const struct tp_shape in = *shape;
+    if (!tp_op_pool.shape(&nd, &in, shape, &err)) fail_msg("%s", err.message);
+}
+
+/* What the tap asks to be done with a map; *shape: the map's before, the answer's afterwards. */
+static inline double *judge_pooling(const struct tp_pooling *pooling, bool argmax,
+                                    const struct tp_shape *input, double *map,
                                     struct tp_shape *shape)
 {
-    static const enum tp_pool_op kinds[] = {
-        [TP_POOL_MAX] = TP_OP_MAX, [TP_POOL_AVG] = TP_OP_AVG,
-        [TP_POOL_MIN] = TP_OP_MIN, [TP_POOL_SUM] = TP_OP_SUM,
-    };
-    struct tp_err err = { 0 };
-    struct tp_shape in = *shape;
-    struct tp_node nd = { .name = "tap", .type = "tap", .n_inputs = 1 };
-    int64_t n = tp_shape_elements(&in);
-    float *narrow = malloc((size_t)n * sizeof *narrow);
-    for (int64_t i = 0; i < n; i++) narrow[i] = (float)value[i];
-    free(value);
-    nd.op = pooling->form == TP_POOL_GLOBAL ? &tp_op_global_pool : &tp_op_pool;
-    nd.attr.pool.kind = kinds[pooling->kind];
-    nd.attr.pool.window = pooling->window;
-    if (!nd.op->shape(&nd, &in, shape, &err)) fail_msg("%s", err.message);
-    value = ref_node(&nd, &in, &narrow, shape);
-    free(narrow);
-    return value;
+    struct judged j = { pooling, map, *shape, argmax, NULL };
+    const int64_t *in = j.in.dim;
+    double *out = NULL;
+    j.values = malloc((size_t)(in[1] * in[2]) * sizeof *j.values);
+    switch (pooling->form) {
+    case TP_POOL_GLOBAL:
+        *shape = TP_SHAPE2(in[0], in[3]);
+        out = judge_grid(&j, 1, 1);
+        break;
+    case TP_POOL_WINDOW:
+        judge_window_shape(&pooling->window, shape);
+        out = judge_grid(&j, shape->dim[1], shape->dim[2]);
+        break;
+    case TP_POOL_GRID:
+        *shape = TP_SHAPE4(in[0], pooling->grid[0], pooling->grid[1], in[3]);
+        out = judge_grid(&j, pooling->grid[0], pooling->grid[1]);
+        break;
+    case TP_POOL_PYRAMID: out = judge_pyramid(&j, shape); break;
+    case TP_POOL_ROIS:
+        *shape = TP_SHAPE4(pooling->n_boxes, pooling->grid[0], pooling->grid[1], in[3]);
+        out = judge_rois(&j, input);
+        break;
+    }
+    free(j.values);
+    free(map);
+    return out;
 }
 
 static inline double *judge_channels_first(double *value, struct tp_shape *shape)
@@ -250,14 +429,62 @@ static inline double *judge_channels_first(double *value, struct tp_shape *shape
     return turned;
 }
 
-/* The answer to a tap, in double precision; the caller's to free(). */
-static inline double *judge_tap(const struct tp_graph *g, const struct tp_shape *input,
-                                const float *data, const struct tp_tap *tap, struct tp_shape *shape)
+static inline void judge_length(double *value, const struct tp_shape *shape)
+{
+    int64_t n = tp_shape_span(shape, 1, shape->rank);
+    for (int64_t image = 0; image < shape->dim[0]; image++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++) sum += value[image * n + i] * value[image * n + i];
+        for (int64_t i = 0; i < n && sum > 1e-24; i++) value[image * n + i] /= sqrt(sum);
+    }
+}
+
+/* A tap's answer, but for its length. */
+static inline double *judge_layer(const struct tp_graph *g, const struct tp_shape *input,
+                                  const float *data, const struct tp_tap *tap, bool argmax,
+                                  struct tp_shape *shape)
 {
     int layer = tap->layer ? tp_graph_find(g, tap->layer) : g->outputs[0];
     double *value = ref_graph(g, input, data, layer, shape);
-    if (tap->pooling.kind != TP_POOL_NONE) value = judge_pooling(&tap->pooling, value, shape);
+    if (tap->pooling.kind != TP_POOL_NONE)
+        value = judge_pooling(&tap->pooling, argmax, input, value, shape);
     if (tap->channels_first && shape->rank == 4) value = judge_channels_first(value, shape);
+    return value;
+}
+
+/* Answers of n taps, as one vector per image. */
+static inline double *judge_joined(const struct tp_graph *g, const struct tp_shape *input,
+                                   const float *data, const struct tp_tap *taps, int n,
+                                   struct tp_shape *shape)
+{
+    struct tp_shape parts[16];
+    double *values[16];
+    int64_t length = 0, at = 0;
+    assert_true(n <= 16);
+    for (int i = 0; i < n; i++) {
+        values[i] = judge_layer(g, input, data, &taps[i], false, &parts[i]);
+        length += tp_shape_span(&parts[i], 1, parts[i].rank);
+    }
+    *shape = TP_SHAPE2(parts[0].dim[0], length);
+    double *out = malloc((size_t)tp_shape_elements(shape) * sizeof *out);
+    for (int i = 0; i < n; i++) {
+        const int64_t part = tp_shape_span(&parts[i], 1, parts[i].rank);
+        for (int64_t k = 0; k < part * shape->dim[0]; k++)
+            out[k / part * length + at + k % part] = values[i][k];
+        free(values[i]);
+        at += part;
+    }
+    return out;
+}
+
+/* The answer to taps[0] and those joined to it, in double precision; the caller's to free(). */
+static inline double *judge_tap(const struct tp_graph *g, const struct tp_shape *input,
+                                const float *data, const struct tp_tap *taps, int n_joined,
+                                bool argmax, struct tp_shape *shape)
+{
+    double *value = n_joined ? judge_joined(g, input, data, taps, 1 + n_joined, shape)
+                             : judge_layer(g, input, data, taps, argmax, shape);
+    if (taps->normalize && !argmax) judge_length(value, shape);
     return value;
 }
 
@@ -283,8 +510,9 @@ static inline struct trial trial_of(const struct tp_graph *g, int64_t batch,
     t.input = guarded_random(tp_shape_elements(&t.shape), 7);
     t.workspace = guarded(tp_plan_workspace_bytes(t.plan));
     assert_int_equal((uintptr_t)t.workspace % 64, 0);
-    t.outputs = malloc((size_t)n_taps * sizeof *t.outputs);
-    for (int i = 0; i < n_taps; i++) t.outputs[i] = guarded(output_bytes(&t, i));
+    t.outputs = malloc((size_t)tp_plan_n_outputs(t.plan) * sizeof *t.outputs);
+    for (int i = 0; i < tp_plan_n_outputs(t.plan); i++)
+        t.outputs[i] = guarded(output_bytes(&t, i));
     return t;
 }
 
@@ -317,12 +545,16 @@ static inline uint64_t trial_bits(const struct trial *t)
 }
 
 static inline void trial_judge(const struct trial *t, const struct tp_graph *g,
-                               const struct tp_tap *taps)
+                               const struct tp_tap *taps, int n_taps)
 {
     for (int i = 0; i < tp_plan_n_outputs(t->plan); i++) {
         char what[96];
         struct tp_shape want_shape, shape = tp_plan_output_shape(t->plan, i);
-        double *want = judge_tap(g, &t->shape, t->input, &taps[i], &want_shape);
+        const int first = tp_plan_output_tap(t->plan, i);
+        int end = first + 1;
+        while (end < n_taps && taps[end].joined) end++;
+        double *want = judge_tap(g, &t->shape, t->input, &taps[first], end - first - 1,
+                                 tp_plan_output_is_argmax(t->plan, i), &want_shape);
         snprintf(what, sizeof what, "%s: %s (%s, tap %d)", g->name,
                  tp_plan_output_name(t->plan, i), tp_kernels_get()->name, i);
         if (!tp_shape_equal(&shape, &want_shape))
@@ -343,7 +575,7 @@ static inline int check_taps(const struct tp_graph *g, int64_t batch, const stru
     float *input = guarded_random(n, 7);
     tp_parallel_set_grain(1);        /* small test maps, yet all the threads that are asked for */
     trial_run(&t, 1, true);
-    trial_judge(&t, g, taps);
+    trial_judge(&t, g, taps, n_taps);
     uint64_t bits = trial_bits(&t);
     trial_run(&t, 1, false);
     if (trial_bits(&t) != bits) fail_msg("a second run gives other bits");

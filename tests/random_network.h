@@ -233,6 +233,74 @@ static inline bool think_constant(struct idea *i)
     return true;
 }
 
+/* Arithmetic with one number, or one for each channel. */
+static inline bool think_arithmetic(struct idea *i)
+{
+    static const enum tp_binary_kind kinds[] = { TP_BINARY_ADD, TP_BINARY_SUB, TP_BINARY_MUL,
+                                                 TP_BINARY_DIV };
+    int64_t n = roll(i->state, 2) ? 1 : channels_of(i->g, i->inputs[0]);
+    struct tp_node constant = { .op = &tp_op_constant };
+    constant.attr.constant.data = weights(i->g, n, 1, 0.4);
+    constant.attr.constant.shape = (struct tp_shape){ .rank = 1, .dim = { n } };
+    i->nd.op = &tp_op_binary;
+    i->nd.attr.binary = kinds[roll(i->state, 4)];
+    i->nd.n_inputs = 2;
+    i->inputs[1] = put(i->g, constant, 0, NULL);
+    if (roll(i->state, 2) || i->nd.attr.binary == TP_BINARY_DIV) return true;
+    i->inputs[1] = i->inputs[0];
+    i->inputs[0] = i->g->n_nodes - 1;
+    return true;
+}
+
+static inline int put_number(struct tp_graph *g, double value)
+{
+    struct tp_node nd = { .op = &tp_op_constant };
+    nd.attr.constant.data = weights(g, 1, value, 0);
+    nd.attr.constant.shape = (struct tp_shape){ .rank = 1, .dim = { 1 } };
+    return put(g, nd, 0, NULL);
+}
+
+static inline int put_binary(struct tp_graph *g, enum tp_binary_kind kind, int a, int b)
+{
+    return put(g, (struct tp_node){ .op = &tp_op_binary, .attr.binary = kind }, ON(a, b));
+}
+
+static inline int put_act(struct tp_graph *g, enum tp_act_kind kind, double beta, int from)
+{
+    struct tp_node nd = { .op = &tp_op_activation, .act = { .kind = kind, .beta = (float)beta } };
+    return put(g, nd, ON(from));
+}
+
+/* x times a gate, as exporters write Swish, HardSwish, Gelu, Mish; all but the last node, and now
+ * and then not quite as they do. */
+static inline bool think_gated(struct idea *i)
+{
+    struct tp_graph *g = i->g;
+    const int x = i->inputs[0];
+    const bool nearly = roll(i->state, 4) == 0;
+    int gate = x;
+    switch (roll(i->state, 4)) {
+    case 0: gate = put_act(g, TP_ACT_SIGMOID, 0, x); break;
+    case 1:
+        gate = put_binary(g, TP_BINARY_ADD, x, put_number(g, 3));
+        gate = put_act(g, TP_ACT_CLAMP, 6, gate);
+        gate = put_binary(g, TP_BINARY_DIV, gate, put_number(g, nearly ? 5 : 6));
+        break;
+    case 2:
+        gate = put_binary(g, TP_BINARY_MUL, put_number(g, nearly ? 0.7 : M_SQRT1_2), x);
+        gate = put_binary(g, TP_BINARY_ADD, put_act(g, TP_ACT_ERF, 0, gate), put_number(g, 1));
+        gate = put_binary(g, TP_BINARY_MUL, gate, put_number(g, 0.5));
+        break;
+    case 3: gate = put_act(g, TP_ACT_TANH, 0, put_act(g, TP_ACT_SOFTPLUS, 0, x)); break;
+    }
+    i->nd.op = &tp_op_binary;
+    i->nd.attr.binary = TP_BINARY_MUL;
+    i->nd.n_inputs = 2;
+    i->inputs[0] = roll(i->state, 2) ? x : gate;
+    i->inputs[1] = i->inputs[0] == x ? gate : x;
+    return true;
+}
+
 /* Floats of one image; too many are not worth the judge's time. */
 static inline bool is_small(const struct idea *i)
 {
@@ -255,7 +323,8 @@ static inline struct tp_graph *random_network(uint32_t seed, int n_layers)
         think_conv, think_conv, think_conv, think_conv, think_dense, think_affine, think_affine,
         think_activation, think_activation, think_pool, think_sum, think_sum, think_sum,
         think_binary, think_concat, think_softmax, think_view, think_view, think_transpose,
-        think_frame, think_upsample, think_constant,
+        think_frame, think_upsample, think_constant, think_arithmetic, think_arithmetic,
+        think_gated,
     };
     uint32_t state = seed * 2654435761u + 97;
     int64_t height = 3 + roll(&state, 8), width = 3 + roll(&state, 8);
@@ -271,7 +340,8 @@ static inline struct tp_graph *random_network(uint32_t seed, int n_layers)
     return g;
 }
 
-/* A layer, in one case of two pooled in some way that its shape allows. */
+/* A layer, in one case of two pooled in some way that its shape allows; never by regions, which are
+ * as many as images. No lengths and places: where a network makes zeros of rounding, so do they. */
 static inline struct tp_tap random_tap(const struct tp_graph *g, uint32_t *state)
 {
     int layer = 1 + roll(state, g->n_nodes - 1);
@@ -279,12 +349,17 @@ static inline struct tp_tap random_tap(const struct tp_graph *g, uint32_t *state
     struct tp_tap tap = tap_of(g, layer);
     tap.channels_first = roll(state, 2);
     if (s->rank != 4 || roll(state, 2)) return tap;
-    tap.pooling.kind = (enum tp_pool_kind)(1 + roll(state, 4));
-    tap.pooling.form = roll(state, 2) ? TP_POOL_GLOBAL : TP_POOL_WINDOW;
-    tap.pooling.window = random_window(state);
+    struct tp_pooling *p = &tap.pooling;
+    p->kind = (enum tp_pool_kind)(1 + roll(state, 7));
+    p->form = (enum tp_pool_form)roll(state, 4);
+    p->p = 1 + (float)roll(state, 5) / 2;
+    p->window = random_window(state);
+    p->n_levels = 1 + roll(state, 3);
+    for (int i = 0; i < p->n_levels; i++) p->levels[i] = 1 + roll(state, 4);
     for (int axis = 0; axis < 2; axis++) {
-        tap.pooling.window.dilations[axis] = 1;
-        if (tap.pooling.window.kernel[axis] > s->dim[axis + 1]) tap.pooling.kind = TP_POOL_NONE;
+        p->grid[axis] = 1 + roll(state, 5);
+        p->window.dilations[axis] = 1;
+        if (p->window.kernel[axis] > s->dim[axis + 1]) p->kind = TP_POOL_NONE;
     }
     return tap;
 }

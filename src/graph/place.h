@@ -28,15 +28,20 @@ struct tp_planned {                  /* a step and what it makes */
 
 struct tp_plan_output {
     const char *name;
-    struct tp_shape shape;
+    struct tp_shape shape;           /* of all runs */
+    int64_t n_elements;              /* of one run */
     int value;
+    int tap;                         /* that it answers */
+    bool argmax;
     bool copied;                     /* not written in place: copied at the end */
 };
 
 struct tp_plan {
     struct tp_arena arena;           /* everything below */
     const struct tp_kernels *kernels;
-    struct tp_shape input;
+    struct tp_graph *owned;          /* NULL: somebody else's */
+    struct tp_shape input;           /* of all runs */
+    int repeat;                      /* how often the steps are run, each time on the next image */
     struct tp_planned *steps;
     int n_steps;
     struct tp_place *values;         /* by value */

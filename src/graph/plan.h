@@ -4,9 +4,18 @@
 #define TP_PLAN_H
 
 #include "graph/graph.h"
+#include "graph/tap.h"
 
-/* Plans the taps' values for an input of shape *input; see tp_plan_new() in tidepool.h, which is
- * this for a model. The plan borrows the graph. */
+/* Plans the wanted values for an input of shape *input, run `repeat` times in turn: with more than
+ * one, *input is one image's ([1, ...]), and the plan is as one whose input and outputs are
+ * `repeat` times as long. The plan borrows the graph, or with owns_graph frees it with itself (also
+ * when this fails). The wants are not needed afterwards. */
+bool tp_plan_build(struct tp_plan **out, struct tp_graph *g, bool owns_graph,
+                   const struct tp_shape *input, const struct tp_want *wants, int n_wants,
+                   int repeat, const struct tp_limits *limits, struct tp_err *err) TP_MUST_USE;
+
+/* Plans the taps' values, found in the graph by name; see tp_plan_new() in tidepool.h, which is
+ * this for a model that is a graph. The plan borrows the graph. */
 bool tp_plan_make(struct tp_plan **out, const struct tp_graph *g, const struct tp_shape *input,
                   const struct tp_tap *taps, int n_taps, const struct tp_limits *limits,
                   struct tp_err *err) TP_MUST_USE;
@@ -14,7 +23,7 @@ bool tp_plan_make(struct tp_plan **out, const struct tp_graph *g, const struct t
 /* Multiply-adds of the whole batch: what a run costs. */
 int64_t tp_plan_macs(const struct tp_plan *plan);
 
-/* Steps left after rewriting. */
+/* Steps left after rewriting, of one of the runs in turn. */
 int tp_plan_n_steps(const struct tp_plan *plan);
 
 /* The input shape it was made for, and room that its outputs take. */

@@ -11,22 +11,33 @@ struct tp_rewrite {
     struct tp_node *nodes;
     struct tp_shape *shapes;         /* [n_nodes], whole; of the alive nodes */
     bool *alive;
-    int n_nodes;
+    int n_nodes, capacity;
+    int64_t max_elements;            /* of one value */
     int *wanted;                     /* the values that must come out as they are */
     int n_wanted;
 };
 
+/* Takes the graph's nodes and an input of shape *input; nothing is wanted yet. */
+bool tp_rewrite_init(struct tp_rewrite *rw, const struct tp_graph *g, const struct tp_shape *input,
+                     struct tp_err *err) TP_MUST_USE;
+
 /* Marks what the wanted values need; nothing else is alive. */
-bool tp_rewrite_prune(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
+void tp_rewrite_prune(struct tp_rewrite *rw);
 
 /* Works out the alive nodes' shapes; shapes[0] is given. */
-bool tp_rewrite_shapes(struct tp_rewrite *rw, int64_t max_elements, struct tp_err *err) TP_MUST_USE;
+bool tp_rewrite_shapes(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
 
-/* Takes identities out and folds into their producer: ZeroPadding into the convolution behind it,
- * then a batch normalization, a residual sum and an activation, each only where no one else reads
- * or wants the value in between. A scale and shift are folded into the epilogue, not into the
- * weights: it costs the same (one fused multiply-add), and packed weights serve every plan of the
- * model. */
-bool tp_rewrite_fold(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
+/* Adds a copy of *nd (its inputs too) behind the nodes there are, alive and with its shape. *index
+ * receives its place. */
+bool tp_rewrite_append(struct tp_rewrite *rw, const struct tp_node *nd, int *index,
+                       struct tp_err *err) TP_MUST_USE;
+
+/* Makes the steps fewer: drops moves that move nothing (moves.h), recognises what exporters write
+ * as several nodes (patterns.h), takes identities out, folds nodes into their producers
+ * (fold.h). */
+bool tp_rewrite_run(struct tp_rewrite *rw, struct tp_err *err) TP_MUST_USE;
+
+/* Readers of every value, a wanted one counting as read once more. NULL when memory is out. */
+int *tp_rewrite_uses(const struct tp_rewrite *rw);
 
 #endif

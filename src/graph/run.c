@@ -7,6 +7,7 @@ struct buffers {
     const float *input;
     float *const *outputs;
     char *workspace;
+    int turn;                        /* which of the plan's runs this is */
 };
 
 static float *locate(const struct tp_plan *plan, int value, const struct buffers *b)
@@ -14,7 +15,8 @@ static float *locate(const struct tp_plan *plan, int value, const struct buffers
     const struct tp_place *p = &plan->values[value];
     switch (p->kind) {
     case TP_PLACE_INPUT: return (float *)b->input;           /* steps only read it */
-    case TP_PLACE_OUTPUT: return b->outputs[p->index];
+    case TP_PLACE_OUTPUT:
+        return b->outputs[p->index] + b->turn * plan->outputs[p->index].n_elements;
     case TP_PLACE_CONSTANT: return (float *)p->constant;     /* the same */
     case TP_PLACE_WORKSPACE: return (float *)(void *)(b->workspace + p->offset);
     case TP_PLACE_NONE: break;
@@ -22,25 +24,33 @@ static float *locate(const struct tp_plan *plan, int value, const struct buffers
     return NULL;
 }
 
-void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
-                 void *workspace, int n_threads)
+static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_threads)
 {
-    const struct buffers b = { input, outputs, workspace };
-    const float **in = workspace;                            /* place.c keeps room for them there */
+    const float **in = (void *)b->workspace;                 /* place.c keeps room for them there */
     for (int s = 0; s < plan->n_steps; s++) {
         const struct tp_planned *p = &plan->steps[s];
         const struct tp_node *nd = p->step.node;
-        for (int j = 0; j < nd->n_inputs; j++) in[j] = locate(plan, nd->inputs[j], &b);
+        for (int j = 0; j < nd->n_inputs; j++) in[j] = locate(plan, nd->inputs[j], b);
         const struct tp_io io = {
-            .in = in, .out = locate(plan, p->value, &b),
-            .scratch = b.workspace + p->scratch, .n_threads = n_threads,
+            .in = in, .out = locate(plan, p->value, b),
+            .scratch = b->workspace + p->scratch, .n_threads = n_threads,
         };
         nd->op->run(&p->step, &io);
     }
     for (int i = 0; i < plan->n_outputs; i++) {
         const struct tp_plan_output *o = &plan->outputs[i];
         if (o->copied)
-            memcpy(outputs[i], locate(plan, o->value, &b),
-                   (size_t)tp_shape_elements(&o->shape) * sizeof(float));
+            memcpy(b->outputs[i] + b->turn * o->n_elements, locate(plan, o->value, b),
+                   (size_t)o->n_elements * sizeof(float));
+    }
+}
+
+void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
+                 void *workspace, int n_threads)
+{
+    const int64_t n = tp_shape_elements(&plan->input) / plan->repeat;
+    for (int i = 0; i < plan->repeat; i++) {
+        const struct buffers b = { input + i * n, outputs, workspace, i };
+        run_once(plan, &b, n_threads);
     }
 }

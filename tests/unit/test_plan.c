@@ -142,7 +142,7 @@ static void a_question_that_makes_no_sense_is_refused(void **state)
                   "model 'net' has no layer 'conv'; it has: l1, l2, l3, l4");
     check_refused(g, &in, &input, 1, &wide_limits, TP_NOT_FOUND, "no layer 'input'");
     check_refused(g, &in, &flat, 1, &wide_limits, TP_INVALID_SHAPE,
-                  "l4: pooling needs a map [n, height, width, channels]; its input is [1, 64]");
+                  "l4: pooling needs a map [n, height, width, channels]; this layer is [1, 64]");
     check_refused(g, &in, &beyond, 1, &wide_limits, TP_INVALID_SHAPE,
                   "l1: kernel 2x9 exceeds the padded input: its width is 8, the window's 9");
     tp_graph_free(g);
@@ -283,7 +283,9 @@ static void a_huge_window_costs_what_it_reads(void **state)
     int conv = put_conv(g, 0, 4);
     assert_true(use_table(g, 0));
     struct tp_tap tap = tap_of(g, conv);
-    tap.pooling = (struct tp_pooling){ TP_POOL_MAX, TP_POOL_WINDOW, window2 };
+    tap.pooling = (struct tp_pooling){
+        .kind = TP_POOL_MAX, .form = TP_POOL_WINDOW, .window = window2,
+    };
     tap.pooling.window.kernel[0] = tap.pooling.window.kernel[1] = 1 << 28;
     tap.pooling.window.padding = TP_PADDING_SAME;
     const struct tp_shape in = batch_of(g, 1);
@@ -325,6 +327,180 @@ static void sizes_that_cannot_be_counted_are_refused(void **state)
     assert_int_equal(tp_plan_output_bytes(plan), (size_t)3 << 61);
     tp_plan_free(plan);
     tp_graph_free(g);
+}
+
+/* ---- in turn --------------------------------------------------------------------------------- */
+
+/* Some of everything that an answer can be: computed, pooled, joined, the input itself, a constant,
+ * a view, twice the same. */
+struct several { struct tp_tap taps[9]; struct tp_want wants[9]; };
+
+static void ask_several(struct several *s, const int *nodes)
+{
+    static const enum tp_pool_kind kinds[] = { TP_POOL_NONE, TP_POOL_MAX, TP_POOL_GEM };
+    memset(s, 0, sizeof *s);
+    for (int i = 0; i < 9; i++) {
+        struct tp_tap *tap = &s->taps[i];
+        if (i < 3) tap->pooling = (struct tp_pooling){ .kind = kinds[i], .p = 3 };
+        tap->argmax = i == 1;
+        tap->channels_first = i == 4;
+        tap->normalize = i == 2;
+        tap->joined = i == 8;
+        s->wants[i] = (struct tp_want){ tap, "layer", nodes[i < 3 ? 0 : i], true };
+    }
+}
+
+static void check_in_turn(struct tp_graph *g, const struct several *s, int repeat)
+{
+    struct tp_shape one = batch_of(g, 1), all = batch_of(g, repeat);
+    struct tp_plan *single, *turns;
+    struct tp_err err = { 0 };
+    float *outputs[10], *want[10];
+    if (!tp_plan_build(&single, g, false, &one, s->wants, 9, 1, &wide_limits, &err) ||
+        !tp_plan_build(&turns, g, false, &one, s->wants, 9, repeat, &wide_limits, &err))
+        fail_msg("%s", err.message);
+    const int n = tp_plan_n_outputs(single);
+    const int64_t n_input = tp_shape_elements(&one);
+    assert_int_equal(n, 9);
+    assert_int_equal(tp_plan_n_outputs(turns), n);
+    assert_int_equal(tp_plan_macs(turns), repeat * tp_plan_macs(single));
+    assert_int_equal(tp_plan_output_bytes(turns), repeat * tp_plan_output_bytes(single));
+    assert_int_equal(tp_plan_workspace_bytes(turns), tp_plan_workspace_bytes(single));
+    assert_true(tp_shape_equal(tp_plan_input_shape(turns), &all));
+    float *input = guarded_random(repeat * n_input, 5);
+    void *workspace = guarded(tp_plan_workspace_bytes(turns));
+    int64_t sizes[10];
+    for (int i = 0; i < n; i++) {
+        const struct tp_shape a = tp_plan_output_shape(single, i);
+        struct tp_shape b = tp_plan_output_shape(turns, i);
+        sizes[i] = tp_shape_elements(&a);
+        if (a.rank || repeat > 1) {
+            assert_int_equal(b.dim[0], repeat * (a.rank ? a.dim[0] : 1));
+            b.dim[0] /= repeat;
+        }
+        if (a.rank) assert_true(tp_shape_equal(&a, &b));
+        else assert_int_equal(b.rank, repeat > 1);       /* as many numbers as runs */
+        outputs[i] = guarded((size_t)(repeat * sizes[i]) * sizeof(float));
+        want[i] = guarded((size_t)sizes[i] * sizeof(float));
+    }
+    tp_plan_run(turns, input, outputs, workspace, 2);
+    for (int r = 0; r < repeat; r++) {
+        tp_plan_run(single, input + r * n_input, want, workspace, 1);
+        for (int i = 0; i < n; i++)
+            assert_memory_equal(outputs[i] + r * sizes[i], want[i],
+                                (size_t)sizes[i] * sizeof(float));
+    }
+    for (int i = 0; i < n; i++) guarded_free(outputs[i]), guarded_free(want[i]);
+    guarded_free(input);
+    guarded_free(workspace);
+    tp_plan_free(single);
+    tp_plan_free(turns);
+}
+
+static void a_plan_may_run_image_by_image(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(8, 7, 3);
+    struct several s;
+    int conv = put_conv(g, 0, 4), pool = put_max_pool(g, conv);
+    int flat = put_plain(g, &tp_op_flatten, pool), constant = put_constant(g, 6);
+    struct tp_node number = { .op = &tp_op_constant, .attr.constant.data = weights(g, 1, 2, 0) };
+    int scalar = put(g, number, 0, NULL), dense = put_dense(g, flat, 3);
+    ask_several(&s, (const int[]){ conv, 0, 0, 0, pool, constant, scalar, flat, dense });
+    for (int t = 0; use_table(g, t); t++)
+        for (int repeat = 1; repeat <= 3; repeat++) check_in_turn(g, &s, repeat);
+    tp_graph_free(g);
+}
+
+static void what_is_run_in_turn_is_counted_whole(void **state)
+{
+    (void)state;
+    struct tp_graph *g = small_net();
+    const struct tp_tap tap = { .layer = "l3" };
+    const struct tp_want want = { &tap, "l3", tp_graph_find(g, "l3"), true };
+    const struct tp_shape one = batch_of(g, 1);
+    struct tp_limits limits = wide_limits;
+    struct tp_plan *plan;
+    struct tp_err err = { 0 };
+    limits.max_output_bytes = 3 * 4 * 4 * 4 * sizeof(float);
+    limits.max_elements = 3 * 8 * 8 * 3;
+    limits.max_operations = 3 * (64 * 4 * (9 * 3 + 1) + 16 * 4 * 4);
+    assert_true(tp_plan_build(&plan, g, false, &one, &want, 1, 3, &limits, &err));
+    tp_plan_free(plan);
+    for (int i = 0; i < 3; i++) {
+        static const char *const parts[] = { "l3: the answer [3, 4, 4, 4] takes more than",
+                                             "input: [3, 8, 8, 3] has more", "l3: up to here" };
+        struct tp_limits less = limits;
+        if (i == 0) less.max_output_bytes--;
+        else if (i == 1) less.max_elements--;
+        else less.max_operations--;
+        err.code = TP_OK;
+        assert_false(tp_plan_build(&plan, g, false, &one, &want, 1, 3, &less, &err));
+        if (!strstr(err.message, parts[i])) fail_msg("'%s' lacks '%s'", err.message, parts[i]);
+        assert_int_equal(err.code, TP_TOO_LARGE);
+    }
+    tp_graph_free(g);
+}
+
+static void rois_of_images_in_turn_are_refused(void **state)
+{
+    (void)state;
+    struct tp_graph *g = small_net();
+    static const float box[4] = { 0, 0, 4, 4 };
+    const struct tp_tap tap = { .pooling = { .kind = TP_POOL_MAX, .form = TP_POOL_ROIS,
+                                             .grid = { 2, 2 }, .n_boxes = 1, .boxes = box } };
+    const struct tp_want want = { &tap, "conv", tp_graph_find(g, "l1"), true };
+    const struct tp_shape one = batch_of(g, 1), two = batch_of(g, 2);
+    struct tp_plan *plan;
+    struct tp_err err = { 0 };
+    assert_true(tp_plan_build(&plan, g, false, &one, &want, 1, 1, &wide_limits, &err));
+    tp_plan_free(plan);
+    assert_false(tp_plan_build(&plan, g, false, &one, &want, 1, 2, &wide_limits, &err));
+    assert_string_equal(err.message, "conv: this model's file fixes the batch at one image; rois "
+                        "for several images at once are not possible; send one image a request");
+    err.code = TP_OK;
+    assert_false(tp_plan_build(&plan, g, false, &two, &want, 1, 2, &wide_limits, &err));
+    assert_int_equal(err.code, TP_INTERNAL);
+    assert_null(plan);
+    tp_graph_free(g);
+}
+
+/* What is lost shows under the address sanitizer. */
+static void a_graph_that_is_given_away_goes_with_its_plan(void **state)
+{
+    (void)state;
+    struct tp_plan *plan;
+    struct tp_err err = { 0 };
+    struct tp_graph *g = small_net();
+    const struct tp_shape good = batch_of(g, 2), bad = batch_of(g, 0);
+    const struct tp_tap tap = { .channels_first = true };
+    struct tp_want want = { &tap, "conv", tp_graph_find(g, "l1"), true };
+    assert_true(tp_plan_build(&plan, g, true, &good, &want, 1, 1, &wide_limits, &err));
+    float *input = guarded_random(tp_shape_elements(&good), 1);
+    float *out = guarded(tp_plan_output_bytes(plan));
+    void *workspace = guarded(tp_plan_workspace_bytes(plan));
+    tp_plan_run(plan, input, &out, workspace, 1);
+    guarded_free(input);
+    guarded_free(out);
+    guarded_free(workspace);
+    tp_plan_free(plan);
+    assert_false(tp_plan_build(&plan, small_net(), true, &bad, &want, 1, 1, &wide_limits, &err));
+    assert_null(plan);
+}
+
+static void an_input_may_have_any_rank(void **state)
+{
+    (void)state;
+    for (int rank = 1; rank <= TP_MAX_RANK; rank++) {
+        struct tp_graph *g;
+        struct tp_shape shape = { .rank = rank };
+        struct tp_err err = { 0 };
+        for (int i = 0; i < rank; i++) shape.dim[i] = i == 0 ? TP_ANY : 1 + i % 3;
+        assert_true(tp_graph_new(&g, "net", &shape, &err));
+        int relu = put_relu(g, 0), twice = put_add(g, 0, relu);
+        assert_int_equal(check_layers(g, ON(twice, relu)), 2);
+        tp_graph_free(g);
+    }
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -376,6 +552,11 @@ int main(void)
         cmocka_unit_test(too_many_operations_are_refused_by_the_layer_that_exceeds_them),
         cmocka_unit_test(a_huge_window_costs_what_it_reads),
         cmocka_unit_test(sizes_that_cannot_be_counted_are_refused),
+        cmocka_unit_test(a_plan_may_run_image_by_image),
+        cmocka_unit_test(what_is_run_in_turn_is_counted_whole),
+        cmocka_unit_test(rois_of_images_in_turn_are_refused),
+        cmocka_unit_test(a_graph_that_is_given_away_goes_with_its_plan),
+        cmocka_unit_test(an_input_may_have_any_rank),
 #ifdef COUNTS_ALLOCATIONS
         cmocka_unit_test(running_out_of_memory_is_an_error_and_leaks_nothing),
 #endif

@@ -83,8 +83,8 @@ static void a_layer_can_be_asked_for_pooled_in_many_ways_at_once(void **state)
         for (int round = 0; round < 60; round++) {
             struct tp_tap taps[6];
             for (int i = 0; i < 6; i++) taps[i] = random_tap(g, &random);
-            for (int i = 1; i < 6; i += 2) taps[i].layer = taps[i].pooling.kind ? taps[i].layer
-                                                                                : taps[i - 1].layer;
+            for (int i = 1; i < 6; i += 2)
+                if (!taps[i].pooling.kind) taps[i].layer = taps[i - 1].layer;
             check_taps(g, 2, taps, 6);
         }
     tp_graph_free(g);
@@ -100,7 +100,7 @@ static void random_networks_answer_as_the_judge_does(void **state)
     for (int seed = first; seed < first + n; seed++) {
         uint32_t random = (uint32_t)seed;
         struct tp_graph *g = random_network((uint32_t)seed, 4 + seed % 24);
-        struct tp_tap taps[4], all[32];
+        struct tp_tap taps[4], all[64];
         for (int i = 0; i < 4; i++) taps[i] = random_tap(g, &random);
         for (int i = 1; i < g->n_nodes; i++) all[i - 1] = tap_of(g, i);
         for (int t = 0; use_table(g, t); t++) {
