@@ -1,8 +1,10 @@
-# make          the server, the tool and the library, in build/
-# make serve    installs what is missing, builds, serves on 127.0.0.1:8080
-# make test     installs what is missing, builds, runs every test
-# make asan     everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
-# make install  into $(DESTDIR)$(PREFIX)
+# make             the server, the tool and the library, in build/
+# make serve       installs what is missing, builds, serves on 127.0.0.1:8080
+# make test        installs what is missing, builds, runs every test
+# make test-onnx   ONNX's own operator tests alone, with a table per operator
+# make test-torch  networks of torchvision against PyTorch, over HTTP; takes minutes
+# make asan        everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
+# make install     into $(DESTDIR)$(PREFIX)
 
 MAKEFLAGS += --no-builtin-rules
 
@@ -13,7 +15,8 @@ BUILD_CC ?= cc
 ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
 VERSION := $(shell sed -n 's/.*TP_VERSION "\(.*\)"/\1/p' include/tidepool.h)
 
-PACKAGES := libmicrohttpd jansson libjpeg spng libwebp
+LIB_PACKAGES := jansson libjpeg spng libwebp libprotobuf-c
+PACKAGES := libmicrohttpd $(LIB_PACKAGES)
 # -ffp-contract=fast: gcc fuses a*b+c under gnu11 only, and some compilers not at all without it.
 CFLAGS   ?= -O2 -g
 override CFLAGS += -std=gnu11 -fopenmp -ffp-contract=fast -fno-math-errno -fPIE -fstack-protector-strong \
@@ -40,14 +43,15 @@ MARCH-avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer
 LIB_DIRS := base kernels ops graph formats
 LIB_SRC  := $(filter-out src/kernels/table.c,$(wildcard $(LIB_DIRS:%=src/%/*.c)))
 APP_SRC  := src/main.c $(wildcard src/service/*.c src/http/*.c src/cli/*.c)
-LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o)
+LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o) \
+	$(BUILD)/obj/gen/onnx.pb-c.o
 APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
 UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/cli/flags.c src/cli/inputs.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 # Asked once, and not before something is compiled: `make serve` may have to install them first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
-LIB_LIBS   = $(shell pkg-config --libs jansson libjpeg spng libwebp) -lm
+LIB_LIBS   = $(shell pkg-config --libs $(LIB_PACKAGES)) -lm
 APP_LIBS   = $(shell pkg-config --libs libmicrohttpd) -lpthread
 
 all: $(BUILD)/tidepool $(BUILD)/libtidepool.a
@@ -69,9 +73,18 @@ $(BUILD)/gen/openapi.c: api/openapi.yaml $(BUILD)/yaml2c
 	@mkdir -p $(@D)
 	$(BUILD)/yaml2c tp_openapi_json < $< > $@
 
+# What protobuf-c knows of ONNX files. Two targets of one pattern: made by one run.
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: src/formats/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=$(<D) --c_out=$(BUILD)/gen $<
+
+ONNX_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/formats/onnx*.c))
+$(ONNX_OBJ): $(BUILD)/gen/onnx.pb-c.h
+$(ONNX_OBJ): override CPPFLAGS += -I$(BUILD)/gen
+
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -85,13 +98,26 @@ $(ISA:%=$(BUILD)/obj/kernels/table.%.o): $(BUILD)/obj/kernels/table.%.o: src/ker
 # and with what of the application can be tested without a server.
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/obj/tests/ref.o $(BUILD)/obj/tests/check.o $(UNIT_OBJ) $(BUILD)/libtidepool.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -MF $@.d -Itests $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS)
+	$(CC) $(CPPFLAGS) -MF $@.d -Itests -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS)
+
+# ONNX's own operator tests; test-onnx prints its tables.
+$(BUILD)/tests/onnx_suite: $(wildcard tests/onnx/*.c tests/onnx/*.h) $(BUILD)/libtidepool.a
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIB_LIBS)
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -c -o $@ $<
 
-unit: $(UNIT)
+unit: $(UNIT) $(BUILD)/tests/onnx_suite
+
+test-onnx: $(BUILD)/tests/onnx_suite
+	$<
+
+# Networks of torchvision, exported here and asked over HTTP; needs Debian's python3-torch,
+# python3-torchvision and python3-onnx. NETS="resnet18 vit_b_16" asks for those alone.
+test-torch: all
+	/usr/bin/python3 tests/torch/compare.py $(BUILD)/tidepool $(NETS)
 
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit
@@ -117,9 +143,9 @@ install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tidepool' \
 	  'Description: Pooled feature maps of convolutional networks' 'Version: $(VERSION)' \
-	  'Requires: jansson libjpeg spng libwebp' \
+	  'Requires: $(LIB_PACKAGES)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
 
-.PHONY: all unit asan deps serve test clean install
+.PHONY: all unit test-onnx test-torch asan deps serve test clean install
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -5,8 +5,9 @@
 #   scripts/check-layers.sh --self-test     proves on small made-up trees that each rule bites
 #
 # Floors: a file includes only its own floor and floors below. Doors: a third-party header is included
-# by one room only, an image library by one file only; OpenMP stays in ops/. Prints one line for each
-# violation (file:line: what; what would be right) and exits 1 when there is any.
+# by one room only, an image library by one file only, protobuf-c by formats/onnx* only; OpenMP stays in
+# ops/. Prints one line for each violation (file:line: what; what would be right) and exits 1 when there
+# is any.
 set -euo pipefail
 
 check() {
@@ -25,7 +26,8 @@ check() {
       by_level[7] = "cli/ or main.c"
       # A room is where a library may be known; "one" says that a single file of it may.
       split("microhttpd.h http/ jansson.h formats/ turbojpeg.h formats/ jpeglib.h formats/ " \
-            "spng.h formats/ webp/ formats/ omp.h ops/", d, " ")
+            "spng.h formats/ webp/ formats/ omp.h ops/ protobuf-c/ formats/onnx* " \
+            "onnx.pb-c.h formats/onnx*", d, " ")
       for (i = 1; i in d; i += 2) door[d[i]] = d[i + 1]
       split("turbojpeg.h jpeglib.h spng.h webp/", s, " ")
       for (i in s) one[s[i]] = 1
@@ -54,9 +56,11 @@ check() {
 
     /^[ \t]*#[ \t]*include[ \t]*</ {
       header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
-      key = header ~ /^webp\// ? "webp/" : header
+      key = header
+      if (header ~ /^(webp|protobuf-c)\//) sub(/\/.*/, "/", key)
       if (!(key in door)) next
-      if (index(path, door[key]) != 1)
+      prefix = door[key]; sub(/\*$/, "", prefix)
+      if (index(path, prefix) != 1)
         bad("<" header "> is included outside its door; only " door[key] " may know it")
       else if (key in one && FILENAME !~ /\.c$/)
         bad("<" header "> is included by a header; only one .c file of " door[key] " may know it")
@@ -118,6 +122,11 @@ ops/a.c|#pragma omp parallel for|
 kernels/a.h|#pragma omp simd|OpenMP outside ops/
 ops/a.c|#include <omp.h>|
 graph/a.c|#include <omp.h>|only ops/
+formats/onnx_a.h formats/onnx.c|#include <onnx.pb-c.h>|
+formats/onnx.c|#include <protobuf-c/protobuf-c.h>|
+formats/net.c|#include <onnx.pb-c.h>|only formats/onnx*
+graph/onnx.c|#include <protobuf-c/protobuf-c.h>|only formats/onnx*
+formats/net.h|#include "onnx.pb-c.h"|names no floor
 CASES
   mkdir -p "$tmp/odd/util"
   echo > "$tmp/odd/util/a.c"

@@ -9,19 +9,20 @@
 set -euo pipefail
 
 debian=(gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev libjpeg-dev libspng-dev libwebp-dev
-  libyaml-dev)
+  libprotobuf-c-dev protobuf-c-compiler libyaml-dev)
 fedora=(gcc make pkgconf-pkg-config libmicrohttpd-devel jansson-devel libjpeg-turbo-devel libspng-devel
-  libwebp-devel libyaml-devel)
-alpine=(build-base pkgconf libmicrohttpd-dev jansson-dev libjpeg-turbo-dev libspng-dev libwebp-dev yaml-dev)
-brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp libyaml)
-modules=(libmicrohttpd jansson libjpeg spng libwebp yaml-0.1)
-tools=(cc make pkg-config)
+  libwebp-devel protobuf-c-devel protobuf-c-compiler libyaml-devel)
+alpine=(build-base pkgconf libmicrohttpd-dev jansson-dev libjpeg-turbo-dev libspng-dev libwebp-dev
+  protobuf-c-dev protobuf-c-compiler yaml-dev)
+brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp protobuf-c libyaml)
+modules=(libmicrohttpd jansson libjpeg spng libwebp libprotobuf-c yaml-0.1)
+tools=(cc make pkg-config protoc-c)
 foreign=                             # another architecture whose libraries are installed beside
 
 for what in "$@"; do
   case $what in
   test)
-    debian+=(libcmocka-dev bats curl jq shellcheck)
+    debian+=(libcmocka-dev bats curl jq shellcheck libonnx-testdata)
     fedora+=(libcmocka-devel bats curl jq ShellCheck)
     alpine+=(cmocka-dev bats curl jq shellcheck)
     brew+=(cmocka bats-core curl jq shellcheck)
@@ -31,7 +32,8 @@ for what in "$@"; do
   arm64)
     foreign=arm64
     debian+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
-    debian+=({libgomp1,libmicrohttpd-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev,libcmocka-dev}:arm64)
+    debian+=({libgomp1,libmicrohttpd-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev}:arm64)
+    debian+=({libprotobuf-c-dev,libcmocka-dev}:arm64)
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;
   *)

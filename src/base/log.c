@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 enum { LINE_BYTES = 1024 };
 
 static enum tp_log_level least = TP_LOG_INFO;
@@ -30,18 +32,6 @@ bool tp_log_level_parse(const char *text, enum tp_log_level *level)
     return false;
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
-static size_t utf8_bytes(const unsigned char *p)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-             : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) return 0;
-    return n;
-}
-
 /* Copies with JSON's escapes, which also keep a text line one line; what is not UTF-8 becomes '?'.
  * Cuts at the room there is. */
 static size_t escape(char *to, size_t room, const char *from)
@@ -49,7 +39,7 @@ static size_t escape(char *to, size_t room, const char *from)
     size_t n = 0;
     for (; *from && n + 7 < room; from++) {
         unsigned char c = (unsigned char)*from;
-        size_t sequence = utf8_bytes((const unsigned char *)from);
+        size_t sequence = tp_utf8_bytes(from, SIZE_MAX);
         if (sequence > 1) {
             memcpy(to + n, from, sequence);
             n += sequence;

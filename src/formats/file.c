@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,11 +17,11 @@ static bool fail_errno(const char *path, struct tp_err *err)
     return tp_fail(err, code, "%s: %s", path, strerror(errno));
 }
 
-bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err)
+/* Maps what is open at `fd` (-1: errno says why nothing is) and closes it. */
+static bool map_fd(struct tp_file *f, int fd, const char *path, struct tp_err *err)
 {
     struct stat st;
     *f = (struct tp_file){ 0 };
-    int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return fail_errno(path, err);
     bool ok = false;
     if (fstat(fd, &st)) {
@@ -36,6 +37,51 @@ bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err 
     }
     close(fd);
     return ok;
+}
+
+bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err)
+{
+    return map_fd(f, openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, err);
+}
+
+/* Opens `path` one name after the other, so that no name can be a link: what openat2() does with
+ * RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, on any kernel and behind any system call filter. `name`:
+ * PATH_MAX bytes to take the path apart in. */
+static int open_beneath(int dir_fd, const char *path, char *name)
+{
+    int at = dir_fd;
+    for (;;) {
+        const size_t n = strcspn(path, "/");
+        const bool is_last = !path[n];
+        memcpy(name, path, n);
+        name[n] = '\0';
+        int fd = -1;
+        errno = EXDEV;
+        if (n && strcmp(name, ".."))
+            fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW |
+                        (is_last ? 0 : O_DIRECTORY));
+        const int why = errno;
+        if (at != dir_fd) close(at);
+        errno = why;
+        if (fd < 0 || is_last) return fd;
+        at = fd;
+        path += n + 1;
+    }
+}
+
+bool tp_file_map_beneath(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err)
+{
+    char name[PATH_MAX];
+    *f = (struct tp_file){ 0 };
+    if (strlen(path) >= sizeof name)
+        return tp_fail(err, TP_IO, "%.100s...: longer than a path may be", path);
+    const int fd = open_beneath(dir_fd, path, name);
+    if (fd < 0 && errno == EXDEV)
+        return tp_fail(err, TP_IO, "%s: is not a path beneath its folder", path);
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+        return tp_fail(err, TP_IO, "%s: leads through a link or something that is no folder; "
+                       "links are not followed here", path);
+    return map_fd(f, fd, path, err);
 }
 
 void tp_file_unmap(struct tp_file *f)

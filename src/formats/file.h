@@ -12,6 +12,11 @@ struct tp_file {
 /* Maps a regular file read-only; `path` may be relative to the folder open at `dir_fd` (AT_FDCWD:
  * the current one). An empty file has bytes == NULL. The message names the path as given. */
 bool tp_file_map(struct tp_file *f, int dir_fd, const char *path, struct tp_err *err) TP_MUST_USE;
+
+/* The same for a path that a stranger wrote: it leads to something beneath the folder open at
+ * `dir_fd`, through no link and not upwards, or it is refused. */
+bool tp_file_map_beneath(struct tp_file *f, int dir_fd, const char *path,
+                         struct tp_err *err) TP_MUST_USE;
 void tp_file_unmap(struct tp_file *f);
 
 /* Reads a stream to its end, at most `limit` bytes, into malloc()ed memory that is the caller's. */

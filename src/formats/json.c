@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "formats/floats.h"
 #include "formats/json_scan.h"
 #include "formats/libraries.h"
@@ -373,22 +374,6 @@ const char *tp_json_kind(const struct tp_json *doc, const json_t *v)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence at p, which ends with a NUL; 0 when it is not one (RFC 3629). */
-static int utf8_length(const unsigned char *p)
-{
-    if (*p < 0x80) return 1;
-    int n = 0;
-    if (*p >= 0xC2 && *p < 0xE0) n = 2;
-    else if (*p >= 0xE0 && *p < 0xF0) n = 3;
-    else if (*p >= 0xF0 && *p < 0xF5) n = 4;
-    for (int i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    bool overlong = (*p == 0xE0 && p[1] < 0xA0) || (*p == 0xF0 && p[1] < 0x90);
-    bool surrogate = *p == 0xED && p[1] > 0x9F;
-    bool beyond = *p == 0xF4 && p[1] > 0x8F;
-    return overlong || surrogate || beyond ? 0 : n;
-}
-
 void tp_json_quote(struct tp_buf *b, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -398,8 +383,8 @@ void tp_json_quote(struct tp_buf *b, const char *text)
         while (*p >= ' ' && *p != '"' && *p != '\\' && *p < 0x80) p++;
         tp_buf_bytes(b, plain, (size_t)(p - plain));
         if (!*p) break;
-        int n = utf8_length(p);
-        if (n > 1) tp_buf_bytes(b, p, (size_t)n);
+        const size_t n = tp_utf8_bytes((const char *)p, SIZE_MAX);
+        if (n > 1) tp_buf_bytes(b, p, n);
         else if (n == 0) tp_buf_text(b, "\xEF\xBF\xBD");
         else if (*p == '"' || *p == '\\') tp_buf_printf(b, "\\%c", *p);
         else if (*p == '\n') tp_buf_text(b, "\\n");

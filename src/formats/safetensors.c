@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "formats/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian data is copied as it is");
@@ -57,16 +58,10 @@ static void read_bf16(float *to, const uint8_t *from, int64_t n)
     }
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction. Every one is a float. */
 static void read_f16(float *to, const uint8_t *from, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t half = (uint32_t)from[2 * i] | (uint32_t)from[2 * i + 1] << 8;
-        uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
-        uint32_t bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
-        memcpy(&to[i], &bits, sizeof bits);
-        if (exponent == 0) to[i] = (sign ? -0x1p-24f : 0x1p-24f) * (float)fraction;   /* denormal */
-    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = tp_half_float((uint32_t)from[2 * i] | (uint32_t)from[2 * i + 1] << 8);
 }
 
 static const struct type types[] = {

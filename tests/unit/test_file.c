@@ -1,6 +1,7 @@
 /* test_file.c - files as bytes in memory. */
 #include "temp_dir.h"
 
+#include <limits.h>
 #include <sys/wait.h>
 
 #include "formats/file.h"
@@ -64,6 +65,103 @@ static void what_is_no_regular_file_is_refused_without_waiting(void **state)
     assert_int_equal(err.code, TP_IO);
     err = (struct tp_err){ 0 };
     assert_false(tp_file_map(&f, AT_FDCWD, TEMP("a/b"), &err));      /* a is no folder */
+    assert_int_equal(err.code, TP_NOT_FOUND);
+}
+
+static bool map_beneath(const char *path, struct tp_file *f, struct tp_err *err)
+{
+    const int dir = open(TEMP("dir"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *err = (struct tp_err){ 0 };
+    const bool ok = tp_file_map_beneath(f, dir, path, err);
+    assert_int_equal(close(dir), 0);         /* it is still the caller's */
+    return ok;
+}
+
+static void files_beneath_a_folder_are_mapped(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "a", "sub/a", "./sub/./a", "sub/deep/a" };
+    struct tp_file f;
+    struct tp_err err;
+    temp_folder("dir");
+    temp_folder("dir/sub");
+    temp_folder("dir/sub/deep");
+    temp_text("dir/a", "1");
+    temp_text("dir/sub/a", "22");
+    temp_text("dir/sub/deep/a", "333");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (!map_beneath(paths[i], &f, &err)) fail_msg("%s", err.message);
+        assert_int_equal(f.n_bytes, i < 2 ? i + 1 : i);
+        tp_file_unmap(&f);
+    }
+    assert_false(map_beneath("sub/b", &f, &err));
+    assert_int_equal(err.code, TP_NOT_FOUND);
+    assert_string_equal(err.message, "sub/b: No such file or directory");
+    assert_false(map_beneath("sub", &f, &err));
+    assert_string_equal(err.message, "sub: is not a regular file");
+}
+
+static void paths_out_of_the_folder_are_refused(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "../a", "..", "sub/../../a", "sub/../a", "/etc/passwd",
+                                         "", "sub//a", "a/", "/" };
+    struct tp_file f;
+    struct tp_err err;
+    temp_text("a", "secret");
+    temp_folder("dir");
+    temp_folder("dir/sub");
+    temp_folder("dir/a");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        char message[128];
+        snprintf(message, sizeof message, "%s: is not a path beneath its folder", paths[i]);
+        assert_false(map_beneath(paths[i], &f, &err));
+        assert_int_equal(err.code, TP_IO);
+        assert_string_equal(err.message, message);
+    }
+}
+
+static void links_beneath_a_folder_are_refused(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "out", "in", "up/a", "self/a", "nowhere", "a/b" };
+    struct tp_file f;
+    struct tp_err err;
+    temp_text("a", "secret");
+    temp_folder("dir");
+    temp_text("dir/a", "open");
+    assert_int_equal(symlink("../a", TEMP("dir/out")), 0);
+    assert_int_equal(symlink("a", TEMP("dir/in")), 0);
+    assert_int_equal(symlink("..", TEMP("dir/up")), 0);
+    assert_int_equal(symlink(".", TEMP("dir/self")), 0);
+    assert_int_equal(symlink("b", TEMP("dir/nowhere")), 0);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_false(map_beneath(paths[i], &f, &err));
+        assert_int_equal(err.code, TP_IO);
+        assert_non_null(strstr(err.message, ": leads through a link or something that is no folder"
+                               "; links are not followed here"));
+    }
+}
+
+static void odd_files_and_paths_beneath_a_folder_are_refused(void **state)
+{
+    (void)state;
+    static char path[2 * PATH_MAX];
+    struct tp_file f;
+    struct tp_err err;
+    temp_folder("dir");
+    assert_int_equal(mkfifo(TEMP("dir/pipe"), 0600), 0);
+    assert_false(map_beneath("pipe", &f, &err));         /* nobody writes to it */
+    assert_string_equal(err.message, "pipe: is not a regular file");
+    memset(path, 'p', sizeof path - 1);
+    assert_false(map_beneath(path, &f, &err));
+    assert_non_null(strstr(err.message, "longer than a path may be"));
+    path[300] = '\0';
+    assert_false(map_beneath(path, &f, &err));
+    assert_int_equal(err.code, TP_IO);
+    for (int i = 0; i < PATH_MAX - 2; i += 2) memcpy(path + i, "./", 2);
+    strcpy(path + PATH_MAX - 2, "z");
+    assert_false(map_beneath(path, &f, &err));
     assert_int_equal(err.code, TP_NOT_FOUND);
 }
 
@@ -148,6 +246,10 @@ int main(void)
         TEMP_TEST(an_empty_file_has_no_bytes),
         TEMP_TEST(a_name_is_looked_up_in_the_given_folder),
         TEMP_TEST(what_is_no_regular_file_is_refused_without_waiting),
+        TEMP_TEST(files_beneath_a_folder_are_mapped),
+        TEMP_TEST(paths_out_of_the_folder_are_refused),
+        TEMP_TEST(links_beneath_a_folder_are_refused),
+        TEMP_TEST(odd_files_and_paths_beneath_a_folder_are_refused),
         TEMP_TEST(a_stream_is_read_to_its_end_within_the_limit),
         TEMP_TEST(a_stream_that_comes_in_pieces_is_put_together),
         TEMP_TEST(a_stream_that_cannot_be_read_fails),
