@@ -24,54 +24,80 @@ static void write_shape(struct tp_buf *b, const struct tp_shape *s)
     tp_buf_text(b, "]");
 }
 
+/* The input in the model's own layout. */
+static struct tp_shape own_input(const struct tp_model *m)
+{
+    const struct tp_shape s = m->input;
+    if (!m->channels_first) return s;
+    return TP_SHAPE4(s.dim[0], s.dim[3], s.dim[1], s.dim[2]);
+}
+
 void tp_describe_brief(struct tp_buf *b, const struct tp_model *m)
 {
+    const struct tp_shape input = own_input(m);
     tp_buf_text(b, "{\"name\":");
-    tp_json_quote(b, m->graph->name);
+    tp_json_quote(b, m->name);
     tp_buf_text(b, ",\"input\":");
-    write_shape(b, &m->graph->shapes[0]);
+    write_shape(b, &input);
     tp_buf_printf(b, ",\"layers\":%d,\"parameters\":", m->n_layers);
-    write_count(b, tp_model_parameters(m));
+    write_count(b, m->n_parameters);
     tp_buf_printf(b, ",\"source\":\"%s\"}", m->builtin ? "builtin" : "file");
+}
+
+static void write_text(struct tp_buf *b, const char *key, const char *text)
+{
+    if (!text) return;
+    tp_buf_printf(b, ",\"%s\":", key);
+    tp_json_quote(b, text);
 }
 
 static void write_layer(struct tp_buf *b, const struct tp_layer_info *l)
 {
     tp_buf_text(b, "{\"name\":");
     tp_json_quote(b, l->name);
-    tp_buf_text(b, ",\"type\":");
-    tp_json_quote(b, l->type);
+    write_text(b, "type", l->type);
+    write_text(b, "node", l->node);
+    write_text(b, "module", l->module);
     tp_buf_text(b, ",\"shape\":");
-    write_shape(b, &l->shape);
+    if (l->why) tp_buf_text(b, "null");
+    else write_shape(b, &l->shape);
     tp_buf_text(b, ",\"parameters\":");
     write_count(b, l->n_parameters);
     tp_buf_text(b, ",\"macs\":");
     write_count(b, l->n_macs);
+    write_text(b, "cannot_run", l->why);
     tp_buf_text(b, "}");
 }
 
 void tp_describe_model(struct tp_buf *b, const struct tp_model *m)
 {
-    const struct tp_graph *g = m->graph;
+    const struct tp_shape input = own_input(m);
     tp_buf_text(b, "{\"name\":");
-    tp_json_quote(b, g->name);
-    tp_buf_text(b, ",\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":");
-    write_shape(b, &g->shapes[0]);
+    tp_json_quote(b, m->name);
+    tp_buf_text(b, ",\"inputs\":[{\"name\":");
+    tp_json_quote(b, m->input_name);
+    tp_buf_text(b, ",\"datatype\":\"FP32\",\"shape\":");
+    write_shape(b, &input);
     tp_buf_text(b, "}],\"outputs\":[");
-    for (int i = 0; i < g->n_outputs; i++) {
+    for (int i = 0; i < m->n_outputs; i++) {
         if (i) tp_buf_text(b, ",");
-        tp_json_quote(b, g->nodes[g->outputs[i]].name);
+        tp_json_quote(b, m->outputs[i]);
     }
     tp_buf_text(b, "],\"layers\":[");
     for (int i = 0; i < m->n_layers; i++) {
-        struct tp_layer_info l = tp_model_layer(m, i);
         if (i) tp_buf_text(b, ",");
-        write_layer(b, &l);
+        write_layer(b, &m->layers[i]);
     }
     tp_buf_text(b, "],\"parameters\":");
-    write_count(b, tp_model_parameters(m));
+    write_count(b, m->n_parameters);
+    if (m->n_unfolded) {
+        tp_buf_text(b, ",\"parameters_unfolded\":");
+        write_count(b, m->n_parameters + m->n_unfolded);
+    }
     tp_buf_text(b, ",\"macs\":");
     write_count(b, tp_model_macs(m));
+    if (m->n_labels) tp_buf_printf(b, ",\"labels\":%d", m->n_labels);
+    write_text(b, "warning", m->warning);
     tp_buf_text(b, ",\"preprocess\":");
     tp_preprocess_print(b, &m->preprocess);
     tp_buf_text(b, "}\n");
@@ -101,30 +127,46 @@ static void write_row(struct tp_buf *b, const int width[4], const char *name, co
                   shape, width[3], parameters, macs);
 }
 
+/* What a reader calls the layer: the module that ends there, else the node, else the tensor. */
+static const char *short_name(const struct tp_layer_info *l)
+{
+    return l->module ? l->module : l->node ? l->node : l->name;
+}
+
+static void layer_shape(char *to, size_t room, const struct tp_layer_info *l)
+{
+    if (l->why) snprintf(to, room, "cannot run");
+    else shape_text(to, room, &l->shape);
+}
+
 void tp_describe_table(struct tp_buf *b, const struct tp_model *m)
 {
     int width[4] = { 5, 4, 12, 10 };
     char shape[160], parameters[32], macs[32];
     for (int i = 0; i < m->n_layers; i++) {
-        struct tp_layer_info l = tp_model_layer(m, i);
-        shape_text(shape, sizeof shape, &l.shape);
-        if ((int)strlen(l.name) > width[0]) width[0] = (int)strlen(l.name);
-        if ((int)strlen(l.type) > width[1]) width[1] = (int)strlen(l.type);
+        const struct tp_layer_info *l = &m->layers[i];
+        layer_shape(shape, sizeof shape, l);
+        if ((int)strlen(short_name(l)) > width[0]) width[0] = (int)strlen(short_name(l));
+        if ((int)strlen(l->type) > width[1]) width[1] = (int)strlen(l->type);
         if ((int)strlen(shape) > width[2]) width[2] = (int)strlen(shape);
     }
-    struct tp_shape in = m->graph->shapes[0];
+    const struct tp_shape in = own_input(m);
     shape_text(shape, sizeof shape, &in);
-    tp_buf_printf(b, "model %s, input %s\n\n", m->graph->name, shape);
+    tp_buf_printf(b, "model %s, input %s\n\n", m->name, shape);
     write_row(b, width, "layer", "type", "output shape", "parameters", "multiply-adds");
     for (int i = 0; i < m->n_layers; i++) {
-        struct tp_layer_info l = tp_model_layer(m, i);
-        shape_text(shape, sizeof shape, &l.shape);
-        count_text(parameters, sizeof parameters, l.n_parameters);
-        count_text(macs, sizeof macs, l.n_macs);
-        write_row(b, width, l.name, l.type, shape, parameters, macs);
+        const struct tp_layer_info *l = &m->layers[i];
+        layer_shape(shape, sizeof shape, l);
+        count_text(parameters, sizeof parameters, l->n_parameters);
+        count_text(macs, sizeof macs, l->n_macs);
+        write_row(b, width, short_name(l), l->type, shape, parameters, macs);
     }
-    count_text(macs, sizeof macs, tp_model_macs(m));
+    const int64_t all = tp_model_macs(m);
+    count_text(macs, sizeof macs, all);
     tp_buf_printf(b, "\ntotal: %d layers, %" PRId64 " parameters, %s multiply-adds per image\n",
-                  m->n_layers, tp_model_parameters(m),
-                  tp_model_macs(m) < 0 ? "any number of" : macs);
+                  m->n_layers, m->n_parameters, all < 0 ? "any number of" : macs);
+    if (m->n_unfolded)
+        tp_buf_printf(b, "The exporter folded batch normalizations into convolutions; as trained "
+                      "it has %" PRId64 " parameters.\n", m->n_parameters + m->n_unfolded);
+    if (m->warning) tp_buf_printf(b, "%s\n", m->warning);
 }

@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "formats/builtin.h"
 #include "formats/file.h"
-#include "formats/model.h"
+#include "formats/labels.h"
+#include "formats/onnx.h"
 #include "formats/pipeline.h"
 #include "formats/weights.h"
 
@@ -39,8 +40,19 @@ static bool open_builtin(struct tp_model **out, const char *name, const struct t
     return false;
 }
 
-/* Reads preprocess.json beside the model when there is one. */
-static bool read_preprocess(struct tp_model *m, int dir, const char *file, struct tp_err *err)
+/* Where a model lies: NAME.onnx and NAME.json with NAME.preprocess.json and NAME.labels.txt beside
+ * them, or a folder NAME holding model.onnx or pipeline.json, preprocess.json and labels.txt. */
+struct place {
+    char folder[PATH_BYTES], file[PATH_BYTES], name[PATH_BYTES];
+    char preprocess[PATH_BYTES + 32], labels[PATH_BYTES + 32];
+    bool onnx;
+};
+
+/* Reads a file beside the model, when it is there. */
+static bool read_beside(struct tp_model *m, int dir, const char *file,
+                        bool (*read)(struct tp_model *m, const struct tp_file *f,
+                                     struct tp_err *err),
+                        struct tp_err *err)
 {
     struct tp_file f;
     struct tp_err local = { 0 };
@@ -49,77 +61,114 @@ static bool read_preprocess(struct tp_model *m, int dir, const char *file, struc
         *err = local;
         return false;
     }
-    bool ok =
-        tp_preprocess_parse(&m->preprocess, f.bytes, f.n_bytes, err) || tp_fail_in(err, "%s", file);
+    bool ok = read(m, &f, err) || tp_fail_in(err, "%s", file);
     tp_file_unmap(&f);
     return ok;
 }
 
-/* Opens `file` of the folder `dir`. Weights that it names lie beside it. */
-static bool open_pipeline(struct tp_model **out, int dir, const char *file, const char *name,
-                          const char *preprocess, const struct tp_limits *limits,
+static bool read_preprocess(struct tp_model *m, const struct tp_file *f, struct tp_err *err)
+{
+    return tp_preprocess_parse(&m->preprocess, f->bytes, f->n_bytes, err);
+}
+
+static bool read_labels(struct tp_model *m, const struct tp_file *f, struct tp_err *err)
+{
+    return tp_labels_parse(m, f->bytes, f->n_bytes, err);
+}
+
+/* A pipeline, whose weights may lie in files beside it. */
+static bool read_pipeline(struct tp_model **out, int dir, const struct tp_file *f,
+                          const struct place *p, const struct tp_limits *limits,
                           struct tp_err *err)
 {
-    struct tp_file f;
     struct tp_graph *g = NULL;
-    if (!tp_file_map(&f, dir, file, err)) return false;
     struct tp_weights weights;
     struct tp_weight_source source = tp_weights_init(&weights, dir);
-    bool ok = tp_pipeline_parse(&g, f.bytes, f.n_bytes, name, &source, limits, err) ||
-              tp_fail_in(err, "%s", file);
+    bool ok = tp_pipeline_parse(&g, f->bytes, f->n_bytes, p->name, &source, limits, err);
     tp_weights_fini(&weights);
+    return ok && tp_model_new(out, g, err);
+}
+
+/* A network; once the model is made, neither the file nor its external data are needed. */
+static bool read_onnx(struct tp_model **out, int dir, const struct tp_file *f,
+                      const struct place *p, const struct tp_limits *limits, struct tp_err *err)
+{
+    struct tp_onnx_files files = { 0 };
+    struct tp_net *net;
+    bool ok = tp_onnx_parse(&net, f->bytes, f->n_bytes, p->name, dir, &files, limits, err) &&
+              tp_model_new_net(out, net, limits, err);
+    tp_onnx_close(&files);
+    return ok;
+}
+
+/* Opens the model of *p, whose folder is open as `dir`. */
+static bool open_place(struct tp_model **out, int dir, const struct place *p,
+                       const struct tp_limits *limits, struct tp_err *err)
+{
+    struct tp_file f;
+    if (!tp_file_map(&f, dir, p->file, err)) return false;
+    bool ok = (p->onnx ? read_onnx : read_pipeline)(out, dir, &f, p, limits, err) ||
+              tp_fail_in(err, "%s", p->file);
     tp_file_unmap(&f);
-    if (!ok || !tp_model_new(out, g, err)) return false;
-    if (read_preprocess(*out, dir, preprocess, err)) return true;
+    if (!ok) return false;
+    if (read_beside(*out, dir, p->preprocess, read_preprocess, err) &&
+        read_beside(*out, dir, p->labels, read_labels, err)) return true;
     tp_model_free(*out);
     *out = NULL;
     return false;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && !strcmp(text + n - m, end);
+}
+
 /* "a/b/net.json" to its folder, its file and the name "net" ("net" too for net/pipeline.json). */
-static void split_path(const char *path, char folder[PATH_BYTES], char file[PATH_BYTES],
-                       char name[PATH_BYTES])
+static void split_path(const char *path, struct place *p)
 {
     const char *slash = strrchr(path, '/');
-    snprintf(folder, PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    if (slash == path) snprintf(folder, PATH_BYTES, "/");
-    snprintf(file, PATH_BYTES, "%s", slash ? slash + 1 : path);
-    const char *base = file;
-    if (!strcmp(file, "pipeline.json") && slash) {
-        const char *parent = strrchr(folder, '/');
-        base = parent ? parent + 1 : folder;
-        if (!base[strspn(base, ".")]) base = file;   /* ".", ".." and "/" name nothing */
+    snprintf(p->folder, PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (slash == path) snprintf(p->folder, PATH_BYTES, "/");
+    snprintf(p->file, PATH_BYTES, "%s", slash ? slash + 1 : path);
+    const char *base = p->file;
+    const bool own = !strcmp(p->file, "pipeline.json") || !strcmp(p->file, "model.onnx");
+    if (own && slash) {
+        const char *parent = strrchr(p->folder, '/');
+        base = parent ? parent + 1 : p->folder;
+        if (!base[strspn(base, ".")]) base = p->file;    /* ".", ".." and "/" name nothing */
     }
-    snprintf(name, PATH_BYTES, "%s", base);
-    char *dot = strrchr(name, '.');
-    if (dot && dot != name && base == file) *dot = '\0';
+    snprintf(p->name, PATH_BYTES, "%s", base);
+    char *dot = strrchr(p->name, '.');
+    if (dot && dot != p->name && base == p->file) *dot = '\0';
+    snprintf(p->preprocess, sizeof p->preprocess, own ? "preprocess.json" : "%s.preprocess.json",
+             p->name);
+    snprintf(p->labels, sizeof p->labels, own ? "labels.txt" : "%s.labels.txt", p->name);
+    p->onnx = ends_with(p->file, ".onnx");
 }
 
 static bool open_path(struct tp_model **out, const char *path, const struct tp_limits *limits,
                       struct tp_err *err)
 {
-    char folder[PATH_BYTES], file[PATH_BYTES], name[PATH_BYTES], preprocess[PATH_BYTES + 32];
+    struct place p;
     struct stat st;
+    char whole[PATH_BYTES];
     if (strlen(path) > PATH_BYTES - 32)
         return tp_fail(err, TP_INVALID_ARGUMENT, "the model's path is too long");
-    char whole[PATH_BYTES];
     bool is_dir = !stat(path, &st) && S_ISDIR(st.st_mode);
     size_t end = strlen(path);
     while (is_dir && end > 1 && path[end - 1] == '/') end--;     /* "net/" is net */
-    snprintf(whole, sizeof whole, "%.*s%s", (int)end, path, is_dir ? "/pipeline.json" : "");
-    split_path(whole, folder, file, name);
-    if (!strcmp(file, "pipeline.json")) snprintf(preprocess, sizeof preprocess, "preprocess.json");
-    else snprintf(preprocess, sizeof preprocess, "%s.preprocess.json", name);
-
-    size_t length = strlen(file);
-    if (length < 5 || strcmp(file + length - 5, ".json"))
+    snprintf(whole, sizeof whole, "%.*s%s", (int)end, path, is_dir ? "/model.onnx" : "");
+    if (is_dir && access(whole, F_OK))
+        snprintf(whole, sizeof whole, "%.*s/pipeline.json", (int)end, path);
+    split_path(whole, &p);
+    if (!p.onnx && !ends_with(p.file, ".json"))
         return tp_fail(err, TP_UNSUPPORTED_FORMAT,
-                       "%s: not a kind of model file that is read here; "
-                       "a pipeline's name ends in .json",
-                       path);
-    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                       "%s: not a kind of model file that is read here; the name of a network ends "
+                       "in .onnx, that of a pipeline in .json", path);
+    int dir = open(p.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) return tp_fail(err, TP_NOT_FOUND, "%s: %s", path, strerror(errno));
-    bool ok = open_pipeline(out, dir, file, name, preprocess, limits, err);
+    bool ok = open_place(out, dir, &p, limits, err);
     close(dir);
     return ok;
 }
@@ -135,7 +184,8 @@ static bool fail_unknown(const char *name, const char *folder, struct tp_err *er
         return tp_fail(err, TP_NOT_FOUND, "no model '%.64s': it is neither built in (%s) nor in %s",
                        name, names, folder);
     return tp_fail(err, TP_NOT_FOUND,
-                   "no model '%.64s': built in are %s; a file's path ends in .json", name, names);
+                   "no model '%.64s': built in are %s; a file's path ends in .onnx or .json", name,
+                   names);
 }
 
 bool tp_model_open(struct tp_model **out, const char *name, const char *folder,
@@ -143,13 +193,13 @@ bool tp_model_open(struct tp_model **out, const char *name, const char *folder,
 {
     struct tp_buf pipeline = { 0 }, preprocess = { 0 };
     *out = NULL;
-    if (strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".json")))
+    if (strchr(name, '/') || ends_with(name, ".json") || ends_with(name, ".onnx"))
         return open_path(out, name, limits, err);
     if (folder && name[0] != '.') {                /* a file of that name wins over a built-in */
-        static const char *const forms[] = { "%s/%s.json", "%s/%s/pipeline.json" };
-        for (int i = 0; i < 2; i++) {
+        static const char *const forms[] = { ".json", ".onnx", "/model.onnx", "/pipeline.json" };
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
             char path[PATH_BYTES];
-            int n = snprintf(path, sizeof path, i ? forms[1] : forms[0], folder, name);
+            int n = snprintf(path, sizeof path, "%s/%s%s", folder, name, forms[i]);
             if (n > 0 && (size_t)n < sizeof path && !access(path, F_OK))
                 return open_path(out, path, limits, err);
         }

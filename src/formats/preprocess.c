@@ -37,6 +37,25 @@ struct tp_preprocess tp_preprocess_default(const struct tp_shape *input)
     return p;
 }
 
+struct tp_preprocess tp_preprocess_imagenet(const struct tp_shape *input)
+{
+    static const float mean[3] = { 0.485f, 0.456f, 0.406f }, std[3] = { 0.229f, 0.224f, 0.225f };
+    struct tp_preprocess p = tp_preprocess_default(input);
+    if (input->rank != 4 || input->dim[3] != 3) return p;
+    for (int i = 0; i < 2; i++) {
+        const int64_t side = input->dim[1 + i] > 0 ? input->dim[1 + i] : 224;
+        p.crop[i] = side < TP_PREPROCESS_MAX_SIDE ? (int)side : TP_PREPROCESS_MAX_SIDE;
+    }
+    const int least = p.crop[0] < p.crop[1] ? p.crop[0] : p.crop[1];
+    const int64_t resized = ((int64_t)least * 256 + 112) / 224;
+    p.mode = TP_RESIZE_SHORTEST;
+    p.size[0] = p.size[1] = resized < TP_PREPROCESS_MAX_SIDE ? (int)resized
+                                                             : TP_PREPROCESS_MAX_SIDE;
+    memcpy(p.mean, mean, sizeof mean);
+    memcpy(p.std, std, sizeof std);
+    return p;
+}
+
 /* ---- geometry -------------------------------------------------------------------------------- */
 
 /* Python's round(x / 2): halves go to the even neighbour. */
@@ -89,23 +108,44 @@ static void lay_axis(struct layout *l, int axis, int canvas)
     l->seen[axis] = spare >= 0 ? canvas : (int)l->resized[axis];
 }
 
+/* The canvas, once l->resized is known (and was found to be of a size that there is). */
+static void lay_canvas(struct layout *l, const struct tp_preprocess *p)
+{
+    bool boxed = p->mode == TP_RESIZE_LETTERBOX;
+    l->fill = boxed ? LETTERBOX_GRAY : CROP_BLACK;
+    for (int axis = 0; axis < 2; axis++)
+        lay_axis(l, axis, boxed ? p->size[axis] : p->crop[axis] ? p->crop[axis]
+                                                                : (int)l->resized[axis]);
+}
+
 /* Works out all sizes and checks them, before anything of those sizes is allocated. */
 static bool lay_out(const struct tp_preprocess *p, const int full[2], int channels,
                     const struct tp_limits *limits, struct layout *l, struct tp_err *err)
 {
-    bool boxed = p->mode == TP_RESIZE_LETTERBOX;
-    *l = (struct layout){ .fill = boxed ? LETTERBOX_GRAY : CROP_BLACK };
+    *l = (struct layout){ 0 };
     resized_size(p, full, l->resized);
     struct tp_shape resized = TP_SHAPE4(1, l->resized[0], l->resized[1], channels);
     if (!tp_shape_check(&resized, limits->max_elements, "image after resizing", err)) return false;
     if (l->resized[0] > INT32_MAX || l->resized[1] > INT32_MAX)
         return tp_fail(err, TP_TOO_LARGE, "image after resizing: %s has too long a side",
                        TP_SHAPE(&resized));
-    for (int axis = 0; axis < 2; axis++)
-        lay_axis(l, axis, boxed ? p->size[axis] : p->crop[axis] ? p->crop[axis]
-                                                                : (int)l->resized[axis]);
+    lay_canvas(l, p);
     struct tp_shape canvas = TP_SHAPE4(1, l->canvas[0], l->canvas[1], channels);
     return tp_shape_check(&canvas, limits->max_elements, "image after cropping", err);
+}
+
+struct tp_preprocess_map tp_preprocess_locate(const struct tp_preprocess *p, int width, int height)
+{
+    const int full[2] = { height, width };
+    struct tp_preprocess_map m;
+    struct layout l = { .fill = 0 };
+    resized_size(p, full, l.resized);
+    lay_canvas(&l, p);
+    for (int axis = 0; axis < 2; axis++) {
+        m.scale[axis] = (double)l.resized[axis] / full[axis];
+        m.shift[axis] = -(double)l.offset[axis];
+    }
+    return m;
 }
 
 /* ---- pixels to floats ------------------------------------------------------------------------ */

@@ -27,6 +27,11 @@ struct tp_preprocess {
  *   c = 1: gray; c = 3: RGB; scale 1/255; h and w fixed: resized to them; open: no resize. */
 struct tp_preprocess tp_preprocess_default(const struct tp_shape *input);
 
+/* The preset for an ONNX model: torchvision's ImageNet evaluation where the input has three
+ * channels (shortest side to 256/224 of the crop, bilinear with antialias, centre crop, 1/255,
+ * ImageNet's mean and standard deviation; 224 where the size is open), else the one above. */
+struct tp_preprocess tp_preprocess_imagenet(const struct tp_shape *input);
+
 /* Reads preprocess.json over the preset in *p: keys that are absent keep it, and *p stays as it was
  * when reading fails. "resize" without "mode" means what torchvision's Resize means: a number is
  * the shortest side, [height, width] is exact. "resize" and "crop" may be null: none. */
@@ -44,6 +49,13 @@ bool tp_preprocess_image(const struct tp_preprocess *p, struct tp_tensor *out, c
 bool tp_preprocess_pixels(const struct tp_preprocess *p, struct tp_tensor *out,
                           const struct tp_image *image, const struct tp_limits *limits,
                           int n_threads, struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+
+/* How pixels of an upright image become pixels of the model's input: an edge at x goes to
+ * x * scale + shift; [0] is down, [1] across. What was cropped away lies outside of the input. */
+struct tp_preprocess_map { double scale[2], shift[2]; };
+
+/* The map for an image of that width and height, which tp_preprocess_image() has prepared. */
+struct tp_preprocess_map tp_preprocess_locate(const struct tp_preprocess *p, int width, int height);
 
 /* Appends *p as preprocess.json. */
 struct tp_buf;

@@ -223,6 +223,82 @@ static void one_pixel_can_be_enlarged(void **state)
     tp_arena_fini(&arena);
 }
 
+static void edges_of_the_image_go_where_its_pixels_go(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tp_resize_mode mode;
+        int size[2], crop[2], width, height;
+        double scale[2], shift[2];
+    } cases[] = {
+        { TP_RESIZE_NONE, { 0 }, { 0 }, 40, 30, { 1, 1 }, { 0, 0 } },
+        { TP_RESIZE_NONE, { 0 }, { 10, 20 }, 40, 30, { 1, 1 }, { -10, -10 } },
+        { TP_RESIZE_NONE, { 0 }, { 41, 45 }, 40, 30, { 1, 1 }, { 5, 2 } },
+        { TP_RESIZE_EXACT, { 15, 80 }, { 0 }, 40, 30, { 0.5, 2 }, { 0, 0 } },
+        { TP_RESIZE_SHORTEST, { 60, 0 }, { 0 }, 40, 30, { 2, 2 }, { 0, 0 } },
+        /* 256 along the shorter side, then 224x224 of it. */
+        { TP_RESIZE_SHORTEST, { 256, 0 }, { 224, 224 }, 640, 480,
+          { 256 / 480.0, 341 / 640.0 }, { -16, -58 } },
+        { TP_RESIZE_LETTERBOX, { 64, 64 }, { 0 }, 40, 30, { 1.6, 1.6 }, { 8, 0 } },
+        { TP_RESIZE_LETTERBOX, { 65, 33 }, { 0 }, 33, 66, { 65 / 66.0, 32 / 33.0 }, { 0, 0 } },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tp_preprocess p = plain(TP_GRAY);
+        p.mode = cases[i].mode;
+        memcpy(p.size, cases[i].size, sizeof p.size);
+        memcpy(p.crop, cases[i].crop, sizeof p.crop);
+        struct tp_preprocess_map m = tp_preprocess_locate(&p, cases[i].width, cases[i].height);
+        for (int axis = 0; axis < 2; axis++)
+            if (fabs(m.scale[axis] - cases[i].scale[axis]) > 1e-12 ||
+                m.shift[axis] != cases[i].shift[axis])
+                fail_msg("case %zu, axis %d: %.9g, %g", i, axis, m.scale[axis], m.shift[axis]);
+    }
+}
+
+/* A white rectangle in a black image: its size and centre, before and after. */
+static void a_rectangle_is_found_where_the_map_says(void **state)
+{
+    (void)state;
+    enum { WIDTH = 50, HEIGHT = 40, X0 = 20, Y0 = 12, X1 = 34, Y1 = 24 };
+    static uint8_t pixels[WIDTH * HEIGHT];
+    for (int y = Y0; y < Y1; y++) memset(pixels + y * WIDTH + X0, 255, X1 - X0);
+    const struct tp_image image = { pixels, WIDTH, HEIGHT, 1 };
+    static const struct { enum tp_resize_mode mode; int size[2], crop[2]; } cases[] = {
+        { TP_RESIZE_NONE, { 0 }, { 0 } }, { TP_RESIZE_NONE, { 0 }, { 31, 40 } },
+        { TP_RESIZE_NONE, { 0 }, { 63, 70 } }, { TP_RESIZE_EXACT, { 100, 60 }, { 0 } },
+        { TP_RESIZE_EXACT, { 23, 31 }, { 0 } }, { TP_RESIZE_SHORTEST, { 67, 0 }, { 51, 70 } },
+        { TP_RESIZE_LETTERBOX, { 90, 77 }, { 0 } },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tp_preprocess p = plain(TP_GRAY);
+        struct tp_arena arena;
+        struct tp_tensor t;
+        struct tp_err err = { 0 };
+        tp_arena_init(&arena, 1 << 20);
+        p.mode = cases[i].mode;
+        memcpy(p.size, cases[i].size, sizeof p.size);
+        memcpy(p.crop, cases[i].crop, sizeof p.crop);
+        if (!tp_preprocess_pixels(&p, &t, &image, &limits, 1, &arena, &err))
+            fail_msg("%s", err.message);
+        struct tp_preprocess_map m = tp_preprocess_locate(&p, WIDTH, HEIGHT);
+        double sum = 0, x_sum = 0, y_sum = 0;
+        for (int64_t y = 0; y < t.shape.dim[1]; y++)
+            for (int64_t x = 0; x < t.shape.dim[2]; x++) {
+                double v = t.data[y * t.shape.dim[2] + x] / 255;
+                if (p.mode == TP_RESIZE_LETTERBOX && (y < 14 || y >= 76)) v = 0;     /* its gray */
+                sum += v;
+                x_sum += v * ((double)x + 0.5);
+                y_sum += v * ((double)y + 0.5);
+            }
+        double want = (X1 - X0) * m.scale[1] * (Y1 - Y0) * m.scale[0];
+        if (fabs(sum - want) > 0.02 * want ||
+            fabs(x_sum / sum - ((X0 + X1) / 2.0 * m.scale[1] + m.shift[1])) > 0.05 ||
+            fabs(y_sum / sum - ((Y0 + Y1) / 2.0 * m.scale[0] + m.shift[0])) > 0.05)
+            fail_msg("case %zu: %g of %g, centre %g, %g", i, sum, want, x_sum / sum, y_sum / sum);
+        tp_arena_fini(&arena);
+    }
+}
+
 static void the_preset_follows_the_models_input(void **state)
 {
     (void)state;
@@ -266,6 +342,8 @@ int main(void)
         cmocka_unit_test(gray_pixels_fill_all_three_channels),
         cmocka_unit_test(enlargements_are_limited),
         cmocka_unit_test(one_pixel_can_be_enlarged),
+        cmocka_unit_test(edges_of_the_image_go_where_its_pixels_go),
+        cmocka_unit_test(a_rectangle_is_found_where_the_map_says),
         cmocka_unit_test(the_preset_follows_the_models_input),
         cmocka_unit_test(a_broken_file_leaves_the_decoders_message),
     };
