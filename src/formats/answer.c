@@ -1,6 +1,9 @@
 /* answer.c - feature maps as JSON. */
 #include "formats/answer.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "formats/floats.h"
 #include "formats/json.h"
 
@@ -12,6 +15,46 @@ static void write_shape(struct tp_buf *b, const struct tp_shape *s)
         tp_buf_int(b, s->dim[i]);
     }
     tp_buf_text(b, "]");
+}
+
+/* Greater comes first, NaN last; what is equal stays in its order. */
+static bool goes_before(float a, float b) { return a > b || (isnan(b) && !isnan(a)); }
+
+/* The indices of the greatest of n values in best[0..top), top <= n. */
+static void find_best(const float *x, int64_t n, int64_t *best, int top)
+{
+    int found = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (found == top && !goes_before(x[i], x[best[top - 1]])) continue;
+        int at = found < top ? found++ : top - 1;
+        while (at > 0 && goes_before(x[i], x[best[at - 1]])) at--;
+        memmove(best + at + 1, best + at, (size_t)(found - 1 - at) * sizeof *best);
+        best[at] = i;
+    }
+}
+
+/* [[{"label": "tabby", "index": 281, "score": 0.8}, ...], ...] of values [n, k] */
+static void write_top(struct tp_buf *b, const struct tp_answer *a, const struct tp_tensor *t)
+{
+    int64_t best[TP_ANSWER_MAX_TOP], k = t->shape.dim[1];
+    int top = a->top < k ? a->top : (int)k;
+    for (int64_t i = 0; i < t->shape.dim[0] && !b->failed; i++) {
+        const float *row = t->data + i * k;
+        tp_buf_text(b, i ? ",[" : "[");
+        find_best(row, k, best, top);
+        for (int j = 0; j < top; j++) {
+            const struct tp_tensor score = { { .rank = 0 }, (float *)row + best[j] };
+            tp_buf_text(b, j ? ",{\"label\":" : "{\"label\":");
+            if (a->labels) tp_json_quote(b, a->labels[best[j]]);
+            else tp_buf_text(b, "null");
+            tp_buf_text(b, ",\"index\":");
+            tp_buf_int(b, best[j]);
+            tp_buf_text(b, ",\"score\":");
+            tp_floats_write(b, &score, true, a->digits);
+            tp_buf_text(b, "}");
+        }
+        tp_buf_text(b, "]");
+    }
 }
 
 static void write_output(struct tp_buf *b, const struct tp_answer *a,
@@ -26,6 +69,16 @@ static void write_output(struct tp_buf *b, const struct tp_answer *a,
     write_shape(b, &o->tensor.shape);
     tp_buf_text(b, ",\"data\":");
     tp_floats_write(b, &o->tensor, a->nested, a->digits);
+    if (o->argmax) {
+        const struct tp_tensor places = { o->tensor.shape, (float *)o->argmax };
+        tp_buf_text(b, ",\"argmax\":");
+        tp_floats_write(b, &places, a->nested, 0);
+    }
+    if (a->top) {
+        tp_buf_text(b, ",\"top\":[");
+        write_top(b, a, &o->tensor);
+        tp_buf_text(b, "]");
+    }
     tp_buf_text(b, "}");
 }
 

@@ -5,10 +5,13 @@
 #include "base/buf.h"
 #include "base/tensor.h"
 
+enum { TP_ANSWER_MAX_TOP = 100 };
+
 struct tp_answer_output {
     const char *name;
     struct tp_tensor tensor;
     bool channels_first;
+    const float *argmax;             /* [tensor.shape], or NULL */
 };
 
 struct tp_answer_input { int64_t width, height, channels; };     /* width 0: not an image or map */
@@ -25,6 +28,9 @@ struct tp_answer {
     int n_inputs;
     bool nested;
     int digits;
+    int top;                         /* how many of each image's values are named; at most
+                                        TP_ANSWER_MAX_TOP, and then outputs are of rank 2; or 0 */
+    const char *const *labels;       /* of the last axis, or NULL */
 };
 
 /* Appends all of the answer but its timing and the closing brace: the time that writing takes is

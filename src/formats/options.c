@@ -1,172 +1,153 @@
 /* options.c - what is asked of the layers, in words. */
 #include "formats/options.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "formats/answer.h"
+#include "formats/pooling.h"
 
-enum { MAX_WINDOW = 1 << 16, MAX_TAPS = 256, MAX_DIGITS = 9 };
+enum { MAX_TAPS = 256, MAX_DIGITS = 9 };
 
 /* ---- the words ------------------------------------------------------------------------------- */
 
-static const struct { const char *key; size_t at; } keys[] = {
-#define KEY(name) { #name, offsetof(struct tp_options, name) }
-    KEY(layers), KEY(pool), KEY(window), KEY(stride), KEY(padding), KEY(ceil), KEY(layout),
-    KEY(nested), KEY(digits), KEY(format), KEY(grid), KEY(pyramid), KEY(rois), KEY(p),
-    KEY(normalize), KEY(argmax), KEY(concat), KEY(dtype),
+static const struct {
+    const char *key;
+    size_t at;
+    enum tp_word_scope scope;
+    bool form_only;                  /* of the answer's form, whatever the layers are */
+} keys[] = {
+#define KEY(name, scope, form_only) { #name, offsetof(struct tp_options, name), scope, form_only }
+    KEY(layers, TP_WORD_OF_QUERY, false), KEY(pool, TP_WORD_OF_OUTPUT, false),
+    KEY(window, TP_WORD_OF_OUTPUT, false), KEY(stride, TP_WORD_OF_OUTPUT, false),
+    KEY(padding, TP_WORD_OF_OUTPUT, false), KEY(ceil, TP_WORD_OF_OUTPUT, false),
+    KEY(grid, TP_WORD_OF_OUTPUT, false), KEY(pyramid, TP_WORD_OF_OUTPUT, false),
+    KEY(rois, TP_WORD_OF_OUTPUT, false), KEY(p, TP_WORD_OF_OUTPUT, false),
+    KEY(argmax, TP_WORD_OF_OUTPUT, false), KEY(normalize, TP_WORD_OF_BOTH, false),
+    KEY(concat, TP_WORD_OF_ANSWER, false), KEY(top, TP_WORD_OF_ANSWER, false),
+    KEY(layout, TP_WORD_OF_ANSWER, true), KEY(nested, TP_WORD_OF_ANSWER, true),
+    KEY(digits, TP_WORD_OF_ANSWER, true), KEY(format, TP_WORD_OF_ANSWER, true),
+    KEY(dtype, TP_WORD_OF_ANSWER, true),
 #undef KEY
 };
 
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
+static const char **word_at(struct tp_options *o, int i)
+{
+    return (const char **)(void *)((char *)o + keys[i].at);
+}
+
+static const char *word(const struct tp_options *o, int i)
+{
+    return *(const char *const *)(const void *)((const char *)o + keys[i].at);
+}
+
+enum tp_word_scope tp_options_scope(const char *key)
+{
+    for (int i = 0; i < N_KEYS; i++)
+        if (!strcmp(key, keys[i].key)) return keys[i].scope;
+    return TP_WORD_UNKNOWN;
+}
+
 bool tp_options_set(struct tp_options *o, const char *key, const char *value, struct tp_err *err)
 {
     for (int i = 0; i < N_KEYS; i++) {
         if (strcmp(key, keys[i].key)) continue;
-        const char **word = (const char **)(void *)((char *)o + keys[i].at);
-        if (*word) return tp_fail(err, TP_INVALID_ARGUMENT, "%s: given twice; say it once", key);
-        *word = value;
+        if (word(o, i))
+            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: given twice; say it once", key);
+        *word_at(o, i) = value;
         return true;
     }
     return tp_fail(err, TP_INVALID_ARGUMENT, "unknown parameter '%.40s'; there are: layers, pool, "
-                   "window, stride, padding, ceil, layout, nested, digits, format", key);
+                   "window, stride, padding, ceil, grid, pyramid, rois, p, argmax, normalize, "
+                   "concat, top, layout, nested, digits, format", key);
 }
 
-/* Forms of the contract that this version does not compute are refused by name, not ignored. */
+bool tp_options_merge(struct tp_options *o, const struct tp_options *body, struct tp_err *err)
+{
+    for (int i = 0; i < N_KEYS; i++) {
+        if (!word(body, i)) continue;
+        if (word(o, i))
+            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: given twice, in the query and in the "
+                           "body; say it once", keys[i].key);
+        *word_at(o, i) = word(body, i);
+    }
+    return true;
+}
+
+const char *tp_options_about_layers(const struct tp_options *o)
+{
+    for (int i = 0; i < N_KEYS; i++)
+        if (!keys[i].form_only && word(o, i)) return keys[i].key;
+    return NULL;
+}
+
+/* ---- the answer's form ----------------------------------------------------------------------- */
+
+/* Forms of the contract that this version does not write are refused by name, not ignored. */
 static bool refuse_later_forms(const struct tp_options *o, struct tp_err *err)
 {
-    const char *const words[] = { o->grid, o->pyramid, o->rois, o->p, o->normalize, o->argmax,
-                                  o->concat, o->dtype };
-    static const char *const names[] = { "grid", "pyramid", "rois", "p", "normalize", "argmax",
-                                         "concat", "dtype" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (words[i])
-            return tp_fail(err, TP_INVALID_ARGUMENT,
-                           "%s: not available in this version, which pools "
-                           "by window=, or globally when only pool= is given",
-                           names[i]);
     if (o->format && strcmp(o->format, "json"))
         return tp_fail(err, TP_INVALID_ARGUMENT, "format=%.32s: not available in this version; "
                        "answers are json", o->format);
+    if (o->dtype)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "dtype: not available in this version, whose "
+                       "answers are json");
     return true;
 }
 
-static bool read_bool(const char *key, const char *text, bool *out, struct tp_err *err)
+static bool read_normalize(const char *text, bool *normalize, struct tp_err *err)
 {
-    *out = !strcmp(text, "true") || !strcmp(text, "1");
-    if (*out || !strcmp(text, "false") || !strcmp(text, "0")) return true;
-    return tp_fail(err, TP_INVALID_ARGUMENT, "%s=%.32s: expected true or false", key, text);
+    *normalize = !strcmp(text, "l2");
+    if (*normalize || !strcmp(text, "none")) return true;
+    return tp_fail(err, TP_INVALID_ARGUMENT, "normalize=%.32s: expected l2 or none", text);
 }
 
-/* Reads up to `max` whole numbers of [least, most] with `separator` between them; their count, or
- * 0. */
-static int read_ints(const char *text, char separator, int least, int most, int *out, int max)
-{
-    int n = 0;
-    for (;;) {
-        char *end;
-        if (*text < '0' || *text > '9' || n == max) return 0;
-        long value = strtol(text, &end, 10);
-        if (end - text > 9 || value < least || value > most) return 0;
-        out[n++] = (int)value;
-        if (!*end) return n;
-        if (*end != separator) return 0;
-        text = end + 1;
-    }
-}
-
-/* "2" or "2x3" to height and width. */
-static bool read_pair(const char *key, const char *text, int out[2], struct tp_err *err)
-{
-    int n = read_ints(text, 'x', 1, MAX_WINDOW, out, 2);
-    if (n == 1) out[1] = out[0];
-    if (n) return true;
-    return tp_fail(err, TP_INVALID_ARGUMENT,
-                   "%s=%.32s: expected a size such as 2, or height x width such as 2x3, of 1 to %d",
-                   key, text, MAX_WINDOW);
-}
-
-static bool read_padding(const char *text, struct tp_window *w, struct tp_err *err)
-{
-    if (!strcmp(text, "valid") || !strcmp(text, "same")) {
-        w->padding = text[0] == 'v' ? TP_PADDING_VALID : TP_PADDING_SAME;
-        return true;
-    }
-    w->padding = TP_PADDING_EXPLICIT;
-    int n = read_ints(text, ',', 0, MAX_WINDOW, w->pads, 4);
-    if (n == 1) w->pads[1] = w->pads[2] = w->pads[3] = w->pads[0];
-    if (n == 1 || n == 4) return true;
-    return tp_fail(err, TP_INVALID_ARGUMENT, "padding=%.32s: expected valid, same, or pixels as "
-                   "top,left,bottom,right such as 0,0,1,1", text);
-}
-
-/* ---- their meaning --------------------------------------------------------------------------- */
-
-static bool read_kind(const char *text, enum tp_pool_kind *kind, struct tp_err *err)
-{
-    static const char *const names[] = {
-        [TP_POOL_NONE] = "none", [TP_POOL_MAX] = "max", [TP_POOL_AVG] = "avg",
-        [TP_POOL_MIN] = "min", [TP_POOL_SUM] = "sum",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(text, names[i])) {
-            *kind = (enum tp_pool_kind)i;
-            return true;
-        }
-    bool later = !strcmp(text, "lp") || !strcmp(text, "gem") || !strcmp(text, "std");
-    return tp_fail(err, TP_INVALID_ARGUMENT,
-                   "pool=%.32s: %s; there are none, max, avg, min and sum", text,
-                   later ? "not available in this version" : "no such pooling");
-}
-
-/* A word that only means something beside another one must not be silently ignored. */
-static bool check_alone(const struct tp_options *o, enum tp_pool_kind kind, struct tp_err *err)
-{
-    if (o->window && kind == TP_POOL_NONE)
-        return tp_fail(err, TP_INVALID_ARGUMENT,
-                       "window=%.32s: says how large the pool's windows are; "
-                       "add pool=max, avg, min or sum",
-                       o->window);
-    const char *stray = o->stride ? "stride" : o->padding ? "padding" : o->ceil ? "ceil" : NULL;
-    if (stray && !o->window)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: belongs to a window; add window=, such as "
-                       "window=2", stray);
-    return true;
-}
-
-static bool read_pooling(const struct tp_options *o, struct tp_pooling *p, struct tp_err *err)
-{
-    *p = (struct tp_pooling){ .window = { .dilations = { 1, 1 } } };
-    struct tp_window *w = &p->window;
-    if (o->pool && !read_kind(o->pool, &p->kind, err)) return false;
-    if (!check_alone(o, p->kind, err)) return false;
-    if (!o->window) return true;
-    p->form = TP_POOL_WINDOW;
-    if (!read_pair("window", o->window, w->kernel, err)) return false;
-    memcpy(w->strides, w->kernel, sizeof w->strides);
-    if (o->stride && !read_pair("stride", o->stride, w->strides, err)) return false;
-    if (o->padding && !read_padding(o->padding, w, err)) return false;
-    return !o->ceil || read_bool("ceil", o->ceil, &w->ceil_mode, err);
-}
+/* What holds for all taps. */
+struct common { bool channels_first, normalize; };
 
 /* Everything but the taps' layers and pooling. */
-static bool read_form(const struct tp_options *o, struct tp_ask *ask, bool *channels_first,
-                      struct tp_err *err)
+static bool read_common(const struct tp_options *o, const struct tp_model *m, struct tp_ask *ask,
+                        struct common *c, struct tp_err *err)
 {
     *ask = (struct tp_ask){ .nested = true };
-    *channels_first = false;
+    *c = (struct common){ .channels_first = m->channels_first };
+    if (!refuse_later_forms(o, err)) return false;
     if (o->layout) {
-        *channels_first = !strcmp(o->layout, "nchw");
-        if (!*channels_first && strcmp(o->layout, "nhwc"))
+        c->channels_first = !strcmp(o->layout, "nchw");
+        if (!c->channels_first && strcmp(o->layout, "nhwc"))
             return tp_fail(err, TP_INVALID_ARGUMENT, "layout=%.32s: expected nchw or nhwc",
                            o->layout);
     }
-    if (o->nested && !read_bool("nested", o->nested, &ask->nested, err)) return false;
-    if (o->digits && read_ints(o->digits, 0, 1, MAX_DIGITS, &ask->digits, 1) != 1)
+    if (o->nested && !tp_pooling_bool("nested", o->nested, &ask->nested, err)) return false;
+    if (o->concat && !tp_pooling_bool("concat", o->concat, &ask->concat, err)) return false;
+    if (o->normalize && !read_normalize(o->normalize, &c->normalize, err)) return false;
+    if (o->digits && tp_pooling_ints(o->digits, 0, 1, MAX_DIGITS, &ask->digits, 1) != 1)
         return tp_fail(err, TP_INVALID_ARGUMENT, "digits=%.32s: expected 1 to %d", o->digits,
                        MAX_DIGITS);
+    if (o->top && tp_pooling_ints(o->top, 0, 1, TP_ANSWER_MAX_TOP, &ask->top, 1) != 1)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "top=%.32s: expected 1 to %d", o->top,
+                       TP_ANSWER_MAX_TOP);
+    return true;
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+/* With concat all taps become one vector: what cannot be part of one is refused. */
+static bool join(struct tp_ask *ask, int i, struct tp_err *err)
+{
+    struct tp_tap *t = &ask->taps[i];
+    const struct tp_pooling *p = &t->pooling, *first = &ask->taps[0].pooling;
+    if (t->argmax)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "argmax: not with concat=true, which answers "
+                       "one vector of pooled values; leave one of them out");
+    if (p->n_boxes != first->n_boxes)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "concat: joins vectors of the same image or the "
+                       "same box; this output has %d boxes and the first has %d", p->n_boxes,
+                       first->n_boxes);
+    t->joined = i > 0;
+    if (t->joined) t->normalize = false;           /* the first one's counts for the whole */
     return true;
 }
 
@@ -177,85 +158,118 @@ static int count_layers(const char *list)
     return n;
 }
 
+static bool make_taps(struct tp_ask *ask, int n, struct tp_arena *arena, struct tp_err *err)
+{
+    ask->n_taps = n;
+    ask->taps = tp_arena_zalloc(arena, (size_t)n, sizeof *ask->taps);
+    return ask->taps || tp_arena_fail(arena, err);
+}
+
 /* Fills the taps' layers from "a,b" or from the model's outputs. */
-static bool read_layers(const char *list, const struct tp_graph *g, struct tp_ask *ask,
+static bool read_layers(const char *list, const struct tp_model *m, struct tp_ask *ask,
                         struct tp_arena *arena, struct tp_err *err)
 {
-    ask->n_taps = list ? count_layers(list) : g->n_outputs;
-    if (ask->n_taps > MAX_TAPS)
-        return tp_fail(err, TP_TOO_LARGE, "layers: %d asked for; at most %d at once", ask->n_taps,
-                       MAX_TAPS);
-    ask->taps = tp_arena_zalloc(arena, (size_t)ask->n_taps, sizeof *ask->taps);
-    if (!ask->taps) return tp_arena_fail(arena, err);
-    for (int i = 0; i < ask->n_taps; i++) {
+    int n = list ? count_layers(list) : m->n_outputs;
+    if (n > MAX_TAPS)
+        return tp_fail(err, TP_TOO_LARGE, "layers: %d asked for; at most %d at once", n, MAX_TAPS);
+    if (!make_taps(ask, n, arena, err)) return false;
+    for (int i = 0; i < n; i++) {
         if (!list) {
-            ask->taps[i].layer = g->nodes[g->outputs[i]].name;
-            continue;
+            ask->taps[i].layer = m->outputs[i];
+        } else {
+            size_t length = strcspn(list, ",");
+            ask->taps[i].layer = tp_arena_strndup(arena, list, length);
+            if (!ask->taps[i].layer) return tp_arena_fail(arena, err);
+            list += length + (list[length] == ',');
         }
-        size_t length = strcspn(list, ",");
-        ask->taps[i].layer = tp_arena_strndup(arena, list, length);
-        if (!ask->taps[i].layer) return tp_arena_fail(arena, err);
-        list += length + (list[length] == ',');
-        if (tp_graph_find(g, ask->taps[i].layer) < 0)
-            return tp_graph_fail_layer(g, ask->taps[i].layer, err);
+        if (!tp_model_check_layer(m, ask->taps[i].layer, err)) return false;
     }
     return true;
 }
 
-bool tp_options_ask(const struct tp_options *o, const struct tp_graph *g, struct tp_ask *ask,
+bool tp_options_ask(const struct tp_options *o, const struct tp_model *m, struct tp_ask *ask,
                     struct tp_arena *arena, struct tp_err *err)
 {
-    struct tp_pooling pooling;
-    bool channels_first;
-    if (!refuse_later_forms(o, err) || !read_form(o, ask, &channels_first, err) ||
-        !read_pooling(o, &pooling, err) || !read_layers(o->layers, g, ask, arena, err))
+    struct common c;
+    struct tp_tap like;
+    if (!read_common(o, m, ask, &c, err)) return false;
+    like = (struct tp_tap){ .channels_first = c.channels_first, .normalize = c.normalize };
+    if (!tp_pooling_read(o, &like, arena, err) || !read_layers(o->layers, m, ask, arena, err))
         return false;
     for (int i = 0; i < ask->n_taps; i++) {
-        ask->taps[i].pooling = pooling;
-        ask->taps[i].channels_first = channels_first;
+        like.layer = ask->taps[i].layer;
+        ask->taps[i] = like;
+        if (ask->concat && !join(ask, i, err)) return false;
     }
     return true;
+}
+
+/* One tap from the words of its own output. */
+static bool ask_one(const struct tp_options *o, const struct common *c, const char *layer,
+                    const struct tp_model *m, struct tp_ask *ask, int i, struct tp_arena *arena,
+                    struct tp_err *err)
+{
+    struct tp_tap *t = &ask->taps[i];
+    *t = (struct tp_tap){ .layer = layer, .channels_first = c->channels_first,
+                          .normalize = c->normalize };
+    if (o->normalize && ask->concat)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "normalize: with concat=true the joined vector is "
+                       "normalized, as \"normalize\" beside \"outputs\" says");
+    if (o->normalize && !read_normalize(o->normalize, &t->normalize, err)) return false;
+    return tp_model_check_layer(m, layer, err) && tp_pooling_read(o, t, arena, err) &&
+           (!ask->concat || join(ask, i, err));
 }
 
 bool tp_options_ask_each(const struct tp_options *o, const struct tp_options *outputs,
-                         const char *const *names, int n_outputs, const struct tp_graph *g,
+                         const char *const *names, int n_outputs, const struct tp_model *m,
                          struct tp_ask *ask, struct tp_arena *arena, struct tp_err *err)
 {
-    bool channels_first;
-    if (!refuse_later_forms(o, err) || !read_form(o, ask, &channels_first, err)) return false;
-    if (o->layers || o->pool || o->window || o->stride || o->padding || o->ceil)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "layers and pooling are given twice: in the query "
-                       "and in the body's \"outputs\"; use one of them");
+    struct common c;
+    if (!read_common(o, m, ask, &c, err)) return false;
+    for (int i = 0; i < N_KEYS; i++)
+        if (word(o, i) && keys[i].scope != TP_WORD_OF_ANSWER && keys[i].scope != TP_WORD_OF_BOTH)
+            return tp_fail(err, TP_INVALID_ARGUMENT, "%s: layers and pooling are given twice, in "
+                           "the query and in the body's \"outputs\"; use one of them",
+                           keys[i].key);
     if (n_outputs < 1 || n_outputs > MAX_TAPS)
         return tp_fail(err, TP_INVALID_ARGUMENT, "outputs: %d given; expected 1 to %d", n_outputs,
                        MAX_TAPS);
-    ask->taps = tp_arena_zalloc(arena, (size_t)n_outputs, sizeof *ask->taps);
-    if (!ask->taps) return tp_arena_fail(arena, err);
-    ask->n_taps = n_outputs;
-    for (int i = 0; i < n_outputs; i++) {
-        struct tp_tap *t = &ask->taps[i];
-        t->layer = names[i];
-        t->channels_first = channels_first;
-        if (tp_graph_find(g, names[i]) < 0) return tp_graph_fail_layer(g, names[i], err);
-        if (!refuse_later_forms(&outputs[i], err) || !read_pooling(&outputs[i], &t->pooling, err))
+    if (!make_taps(ask, n_outputs, arena, err)) return false;
+    for (int i = 0; i < n_outputs; i++)
+        if (!ask_one(&outputs[i], &c, names[i], m, ask, i, arena, err))
             return tp_fail_in(err, "outputs[%d]", i);
-    }
     return true;
+}
+
+/* ---- asks ------------------------------------------------------------------------------------ */
+
+bool tp_ask_has_boxes(const struct tp_ask *ask)
+{
+    for (int i = 0; i < ask->n_taps; i++)
+        if (ask->taps[i].pooling.form == TP_POOL_ROIS) return true;
+    return false;
 }
 
 void tp_ask_key(struct tp_buf *b, const struct tp_ask *ask)
 {
     for (int i = 0; i < ask->n_taps; i++) {
         const struct tp_tap *t = &ask->taps[i];
-        const struct tp_window *w = &t->pooling.window;
+        const struct tp_pooling *p = &t->pooling;
+        const struct tp_window *w = &p->window;
+        tp_buf_int(b, (int64_t)strlen(t->layer));   /* names of ONNX files hold any bytes */
+        tp_buf_text(b, " ");
         tp_buf_text(b, t->layer);
-        const char form[] = { '\n', (char)('0' + t->channels_first), (char)('0' + t->pooling.kind),
-                              (char)('0' + t->pooling.form) };
+        const char form[] = { '\n', (char)('0' + t->channels_first), (char)('0' + t->normalize),
+                              (char)('0' + t->argmax), (char)('0' + t->joined),
+                              (char)('0' + p->kind), (char)('0' + p->form) };
         tp_buf_bytes(b, form, sizeof form);
-        if (t->pooling.form == TP_POOL_WINDOW)
+        if (p->form == TP_POOL_WINDOW)
             tp_buf_printf(b, " %dx%d/%dx%d p%d:%d,%d,%d,%d c%d", w->kernel[0], w->kernel[1],
                           w->strides[0], w->strides[1], w->padding, w->pads[0], w->pads[1],
                           w->pads[2], w->pads[3], w->ceil_mode);
+        if (p->form == TP_POOL_GRID) tp_buf_printf(b, " %dx%d", p->grid[0], p->grid[1]);
+        for (int j = 0; j < p->n_levels; j++) tp_buf_printf(b, " %d", p->levels[j]);
+        if (p->p != 0) tp_buf_printf(b, " ^%.9g", (double)p->p);
         tp_buf_text(b, "\n");
     }
 }

@@ -2,16 +2,18 @@
 #include "formats/request.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "formats/base64.h"
 #include "formats/json.h"
 #include "formats/multipart.h"
 #include "formats/npy.h"
 
-enum { MAX_OUTPUTS = 256, MAX_WORD_BYTES = 64 };
+enum { MAX_OUTPUTS = 256, MAX_WORD_BYTES = 1 << 15 };
 
 #define READABLE                                                                                   \
     "a JPEG, PNG or WebP file, a .npy array, multipart/form-data with such files, or JSON"
@@ -21,7 +23,7 @@ struct reader {                      /* what every step needs */
     const struct tp_limits *limits;
     struct tp_arena *arena;
     struct tp_err *err;
-    bool with_pipeline;
+    enum tp_request_kind kind;
 };
 
 static struct tp_source *add_source(const struct reader *r)
@@ -43,33 +45,62 @@ static struct tp_source *add_source(const struct reader *r)
 
 /* ---- .npy ------------------------------------------------------------------------------------ */
 
-/* uint8 [h, w], [h, w, c] or [n, h, w, c] with 1 or 3 channels: images. */
+/* The sizes of images in an array of the shape *s: n, h, w, c, and whether the channels come first.
+ * A model's own layout is tried first, then what image libraries give. */
+static bool image_sizes(const struct tp_shape *s, bool channels_first, int64_t size[4], bool *first)
+{
+    struct tp_shape t = *s;
+    if (t.rank == 2) t = (struct tp_shape){ .rank = 3, .dim = { t.dim[0], t.dim[1], 1 } };
+    if (t.rank == 3) t = TP_SHAPE4(1, t.dim[0], t.dim[1], t.dim[2]);
+    if (t.rank != 4) return false;
+    for (int i = 0; i < 4; i++)
+        if (t.dim[i] < 1 || t.dim[i] > INT32_MAX) return false;
+    *first = channels_first && s->rank > 2 && (t.dim[1] == 1 || t.dim[1] == 3);
+    const int64_t last[4] = { t.dim[0], t.dim[1], t.dim[2], t.dim[3] };
+    const int64_t front[4] = { t.dim[0], t.dim[2], t.dim[3], t.dim[1] };
+    memcpy(size, *first ? front : last, sizeof last);
+    return size[3] == 1 || size[3] == 3;
+}
+
+/* [3, h, w] to [h, w, 3]. */
+static bool interleave(const struct reader *r, struct tp_image *im)
+{
+    size_t n = (size_t)im->width * (size_t)im->height;
+    uint8_t *to = tp_arena_alloc(r->arena, 3 * n);
+    if (!to) return tp_arena_fail(r->arena, r->err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < 3; c++) to[3 * i + c] = im->pixels[c * n + i];
+    im->pixels = to;
+    return true;
+}
+
+/* uint8 [h, w], [h, w, c] or [n, h, w, c] with 1 or 3 channels (or those first): images. */
 static bool add_pixels(const struct reader *r, const struct tp_npy *npy)
 {
-    struct tp_shape s = npy->shape;
-    if (s.rank == 2) s = (struct tp_shape){ .rank = 3, .dim = { s.dim[0], s.dim[1], 1 } };
-    if (s.rank == 3) s = TP_SHAPE4(1, s.dim[0], s.dim[1], s.dim[2]);
-    bool fits = s.rank == 4 && (s.dim[3] == 1 || s.dim[3] == 3);
-    for (int i = 0; i < 3; i++) fits = fits && s.dim[i] >= 1 && s.dim[i] <= INT32_MAX;
-    if (!fits)
+    int64_t s[4];
+    bool first;
+    if (!image_sizes(&npy->shape, r->kind == TP_REQUEST_CHANNELS_FIRST, s, &first))
         return tp_fail(r->err, TP_INVALID_SHAPE,
                        "npy: a uint8 array is read as an image and must be "
                        "[height, width], [height, width, channels] or [n, height, width, channels] "
-                       "with 1 or 3 channels; this one is %s",
+                       "with 1 or 3 channels%s; this one is %s",
+                       r->kind == TP_REQUEST_CHANNELS_FIRST
+                           ? " (or, as this model has it, those in front of the height)" : "",
                        TP_SHAPE(&npy->shape));
-    if (s.dim[1] > r->limits->max_pixels / s.dim[2])
+    if (s[1] > r->limits->max_pixels / s[2])
         return tp_fail(r->err, TP_TOO_LARGE, "npy: an image of %" PRId64 "x%" PRId64 " exceeds the "
-                       "limit of %" PRId64 " pixels (--max-pixels)", s.dim[2], s.dim[1],
+                       "limit of %" PRId64 " pixels (--max-pixels)", s[2], s[1],
                        r->limits->max_pixels);
-    size_t each = (size_t)(s.dim[1] * s.dim[2] * s.dim[3]);
-    for (int64_t i = 0; i < s.dim[0]; i++) {
+    size_t each = (size_t)(s[1] * s[2] * s[3]);
+    for (int64_t i = 0; i < s[0]; i++) {
         struct tp_source *source = add_source(r);
         if (!source) return false;
         *source = (struct tp_source){
             .kind = TP_SOURCE_PIXELS,
-            .image = { .pixels = (uint8_t *)npy->data + (size_t)i * each, .height = (int)s.dim[1],
-                       .width = (int)s.dim[2], .channels = (int)s.dim[3] },
+            .image = { .pixels = (uint8_t *)npy->data + (size_t)i * each, .height = (int)s[1],
+                       .width = (int)s[2], .channels = (int)s[3] },
         };
+        if (first && s[3] == 3 && !interleave(r, &source->image)) return false;
     }
     return true;
 }
@@ -125,7 +156,7 @@ static bool read_multipart(const struct reader *r, const char *content_type, con
     for (int i = 0; i < n_parts; i++) {
         const struct tp_part *p = &parts[i];
         char where[128];
-        if (r->with_pipeline && !strcmp(p->name, "pipeline")) {
+        if (r->kind == TP_REQUEST_WITH_PIPELINE && !strcmp(p->name, "pipeline")) {
             struct tp_json *doc;
             if (r->rq->pipeline)
                 return tp_fail(r->err, TP_INVALID_ARGUMENT, "multipart: two parts named pipeline");
@@ -232,48 +263,76 @@ static bool add_images(const struct reader *r, const struct tp_json *doc, const 
     return true;
 }
 
-/* A JSON value of "outputs" as the word that the query string would have. */
-static const char *word_of(const struct reader *r, const struct tp_json *doc, const json_t *v)
+/* An array of numbers as the word that the query string would have: "2x3", "0,1,1,0",
+ * "0,0,9,9;5,5,8,8". False when it is none: not flat (boxes: not of fours), or a number is not
+ * whole (boxes: beyond float32). *word is NULL where the arena is full. */
+static bool array_word(const struct reader *r, const struct tp_json *doc, const char *key,
+                       const struct tp_json_span *span, const char **word)
 {
-    if (tp_json_span(doc, v)) {
-        int64_t ints[4];
-        int n;
-        struct tp_err ignored = { 0 };
-        if (!tp_json_ints(doc, v, "", ints, 4, &n, &ignored)) return NULL;
-        if (n == 2) return tp_arena_printf(r->arena, "%" PRId64 "x%" PRId64, ints[0], ints[1]);
-        if (n == 4) return tp_arena_printf(r->arena, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64,
-                                           ints[0], ints[1], ints[2], ints[3]);
-        return NULL;
+    struct tp_err ignored = { 0 };
+    struct tp_shape s;
+    struct tp_buf b = { .limit_bytes = MAX_WORD_BYTES };
+    bool boxes = !strcmp(key, "rois"), fits = true;
+    bool commas = boxes || !strcmp(key, "padding") || !strcmp(key, "pyramid");
+    int64_t n = tp_json_span_count(span);
+    if (n > MAX_WORD_BYTES || !tp_json_span_shape(doc, span, key, &s, &ignored) ||
+        s.rank > (boxes ? 2 : 1) || (boxes && s.dim[s.rank - 1] != 4)) return false;
+    float *x = tp_arena_floats(r->arena, n);
+    *word = NULL;
+    if (!x) return true;
+    if (!tp_json_span_floats(doc, span, key, x, &ignored)) return false;
+    for (int64_t i = 0; i < n; i++) {
+        fits = fits && (boxes || x[i] == floorf(x[i]));
+        if (i) tp_buf_text(&b, boxes && i % 4 == 0 ? ";" : commas ? "," : "x");
+        tp_buf_printf(&b, "%.9g", (double)x[i]);
     }
-    if (json_is_string(v)) return json_string_value(v);
-    if (json_is_boolean(v)) return json_is_true(v) ? "true" : "false";
-    if (json_is_integer(v))
-        return tp_arena_printf(r->arena, "%lld", (long long)json_integer_value(v));
-    if (json_is_real(v)) return tp_arena_printf(r->arena, "%.17g", json_real_value(v));
-    return NULL;
+    fits = fits && !b.failed;
+    if (fits) *word = tp_arena_strndup(r->arena, b.data, b.n_bytes);
+    tp_buf_fini(&b);
+    return fits;
+}
+
+/* A JSON value as the word that the query string would have. `where` starts the message. */
+static bool read_word(const struct reader *r, const struct tp_json *doc, const char *where,
+                      const char *key, const json_t *v, const char **word)
+{
+    const struct tp_json_span *span = tp_json_span(doc, v);
+    bool fits = true;
+    if (span) fits = array_word(r, doc, key, span, word);
+    else if (json_is_string(v) && json_string_length(v) < MAX_WORD_BYTES)
+        *word = json_string_value(v);
+    else if (json_is_boolean(v)) *word = json_is_true(v) ? "true" : "false";
+    else if (json_is_integer(v))
+        *word = tp_arena_printf(r->arena, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v)) *word = tp_arena_printf(r->arena, "%.17g", json_real_value(v));
+    else fits = false;
+    if (!fits)
+        return tp_fail(r->err, TP_INVALID_JSON, "%s%.40s: expected a word or a number; got %s",
+                       where, key, tp_json_kind(doc, v));
+    return *word || tp_arena_fail(r->arena, r->err);
 }
 
 static bool read_output(const struct reader *r, const struct tp_json *doc, json_t *v, int i)
 {
-    const char *key;
+    const char *key, *word;
     json_t *value;
+    char where[32];
+    snprintf(where, sizeof where, "outputs[%d].", i);
     if (!json_is_object(v))
         return tp_fail(r->err, TP_INVALID_JSON,
                        "outputs[%d]: expected an object such as {\"name\": "
                        "\"conv\", \"pool\": \"max\"}; got %s",
                        i, tp_json_kind(doc, v));
     json_object_foreach(v, key, value) {
-        const char *word = word_of(r, doc, value);
-        if (!word || strlen(word) > 16 * MAX_WORD_BYTES)
-            return tp_fail(r->err, TP_INVALID_JSON,
-                           "outputs[%d].%.40s: expected a word or a number; got %s",
-                           i, key, tp_json_kind(doc, value));
+        enum tp_word_scope scope = tp_options_scope(key);
+        if (!read_word(r, doc, where, key, value, &word)) return false;
         if (!strcmp(key, "name")) r->rq->names[i] = word;
-        else if (!strcmp(key, "layers") || !strcmp(key, "layout") || !strcmp(key, "nested") ||
-                 !strcmp(key, "digits") || !strcmp(key, "format"))
+        else if (scope == TP_WORD_OF_QUERY)
             return tp_fail(r->err, TP_INVALID_ARGUMENT,
-                           "outputs[%d].%s: holds for the whole answer; put it into the query",
-                           i, key);
+                           "%s%s: an output is one layer; \"name\" names it", where, key);
+        else if (scope == TP_WORD_OF_ANSWER)
+            return tp_fail(r->err, TP_INVALID_ARGUMENT, "%s%s: holds for the whole answer; put it "
+                           "beside \"outputs\" or into the query", where, key);
         else if (!tp_options_set(&r->rq->outputs[i], key, word, r->err))
             return tp_fail_in(r->err, "outputs[%d]", i);
     }
@@ -301,6 +360,8 @@ static bool read_outputs(const struct reader *r, const struct tp_json *doc, cons
 
 static bool read_member(const struct reader *r, struct tp_json *doc, const char *key, json_t *value)
 {
+    enum tp_word_scope scope = tp_options_scope(key);
+    const char *word;
     bool input = !strcmp(key, "tensor") || !strcmp(key, "image") || !strcmp(key, "images");
     if (input && r->rq->n_sources)
         return tp_fail(r->err, TP_INVALID_JSON,
@@ -309,14 +370,21 @@ static bool read_member(const struct reader *r, struct tp_json *doc, const char 
     if (!strcmp(key, "image")) return add_base64(r, doc, value, "image");
     if (!strcmp(key, "images")) return add_images(r, doc, value);
     if (!strcmp(key, "outputs")) return read_outputs(r, doc, value);
-    if (r->with_pipeline && !strcmp(key, "pipeline")) {
+    if (r->kind == TP_REQUEST_WITH_PIPELINE && !strcmp(key, "pipeline")) {
         r->rq->pipeline = value;
         return true;
     }
+    if (scope == TP_WORD_OF_ANSWER || scope == TP_WORD_OF_BOTH)
+        return read_word(r, doc, "", key, value, &word) &&
+               tp_options_set(&r->rq->words, key, word, r->err);
+    if (scope != TP_WORD_UNKNOWN)
+        return tp_fail(r->err, TP_INVALID_JSON, "body: %s stands in the query, or is said of each "
+                       "in \"outputs\": [{\"name\": \"conv\", \"pool\": \"max\"}]", key);
     return tp_fail(r->err, TP_INVALID_JSON,
-                   "body: unknown key '%.40s'; there are tensor, image, images, outputs%s",
+                   "body: unknown key '%.40s'; there are tensor, image, images, outputs, "
+                   "normalize, concat, top, layout, nested, digits, format%s",
                    key,
-                   r->with_pipeline          ? ", pipeline"
+                   r->kind == TP_REQUEST_WITH_PIPELINE          ? ", pipeline"
                    : strcmp(key, "pipeline") ? ""
                                              : " (a pipeline is posted to /v1/run)");
 }
@@ -383,7 +451,7 @@ static bool read_body(const struct reader *r, const char *content_type, const vo
     bool json = looks_like_json(body, n_bytes) || type_is(content_type, "application/json") ||
                 type_is(content_type, "text/json");
     if (!file && json) return read_json(r, body, n_bytes);
-    if (r->with_pipeline)
+    if (r->kind == TP_REQUEST_WITH_PIPELINE)
         return tp_fail(r->err, TP_UNSUPPORTED_FORMAT,
                        "this path needs a pipeline beside the input: JSON "
                        "with \"pipeline\", or multipart/form-data with a part named pipeline");
@@ -393,13 +461,13 @@ static bool read_body(const struct reader *r, const char *content_type, const vo
 }
 
 bool tp_request_read(struct tp_request *rq, const char *content_type, const void *body,
-                     size_t n_bytes, bool with_pipeline, const struct tp_limits *limits,
+                     size_t n_bytes, enum tp_request_kind kind, const struct tp_limits *limits,
                      struct tp_arena *arena, struct tp_err *err)
 {
     *rq = (struct tp_request){ 0 };
-    const struct reader r = { rq, limits, arena, err, with_pipeline };
+    const struct reader r = { rq, limits, arena, err, kind };
     if (!read_body(&r, content_type, body, n_bytes)) return false;
-    if (with_pipeline && !rq->pipeline)
+    if (kind == TP_REQUEST_WITH_PIPELINE && !rq->pipeline)
         return tp_fail(err, TP_INVALID_ARGUMENT,
                        "no pipeline; expected \"pipeline\" beside the input, or "
                        "a part named pipeline");
@@ -413,25 +481,28 @@ void tp_request_fini(struct tp_request *rq)
 }
 
 bool tp_request_fit(const struct tp_shape *given, const struct tp_shape *wanted,
-                    struct tp_shape *fitted, struct tp_err *err)
+                    bool channels_first, struct tp_shape *fitted, struct tp_err *err)
 {
+    const int64_t *d = given->dim;
     struct tp_shape tries[4];
     int n = 0;
     tries[n++] = *given;
     if (given->rank + 1 == wanted->rank) {                       /* no batch axis */
         struct tp_shape s = { .rank = given->rank + 1, .dim = { 1 } };
-        memcpy(s.dim + 1, given->dim, (size_t)given->rank * sizeof *s.dim);
+        memcpy(s.dim + 1, d, (size_t)given->rank * sizeof *s.dim);
         tries[n++] = s;
     }
     if (wanted->rank == 4 && given->rank == 3)                   /* gray images without channels */
-        tries[n++] = TP_SHAPE4(given->dim[0], given->dim[1], given->dim[2], 1);
+        tries[n++] = channels_first ? TP_SHAPE4(d[0], 1, d[1], d[2])
+                                    : TP_SHAPE4(d[0], d[1], d[2], 1);
     if (wanted->rank == 4 && given->rank == 2)
-        tries[n++] = TP_SHAPE4(1, given->dim[0], given->dim[1], 1);
+        tries[n++] = channels_first ? TP_SHAPE4(1, 1, d[0], d[1]) : TP_SHAPE4(1, d[0], d[1], 1);
     for (int i = 0; i < n; i++)
         if (tp_shape_fits(&tries[i], wanted)) {
             *fitted = tries[i];
             return true;
         }
-    return tp_fail(err, TP_INVALID_SHAPE, "tensor: shape %s does not fit the model's input %s",
-                   TP_SHAPE(given), TP_SHAPE(wanted));
+    return tp_fail(err, TP_INVALID_SHAPE, "tensor: shape %s does not fit the model's input %s%s",
+                   TP_SHAPE(given), TP_SHAPE(wanted),
+                   wanted->rank != 4 ? "" : channels_first ? " (NCHW)" : " (NHWC)");
 }

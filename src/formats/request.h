@@ -25,21 +25,29 @@ struct tp_request {
     const char **names;              /* JSON "outputs": layer names and their words */
     struct tp_options *outputs;
     int n_outputs;                   /* 0: not given */
+    struct tp_options words;         /* JSON: those beside "outputs" */
     struct tp_json *pipeline_doc;    /* where "pipeline" stands; NULL: none */
     const struct json_t *pipeline;
 };
 
-/* Reads a body of any kind that the contract names, told by its first bytes and `content_type` (may
- * be NULL). `body` must outlive *rq. with_pipeline: a pipeline is part of it (POST /v1/run). Values
- * are checked as far as the model is not needed for it. Release with tp_request_fini(). */
+enum tp_request_kind {
+    TP_REQUEST_PLAIN,
+    TP_REQUEST_CHANNELS_FIRST,       /* for a model whose own layout is [n, c, h, w] */
+    TP_REQUEST_WITH_PIPELINE,        /* a pipeline is part of it (POST /v1/run) */
+};
+
+/* Reads a body of any form that the contract names, told by its first bytes and `content_type` (may
+ * be NULL). `body` must outlive *rq. Values are checked as far as the model is not needed for it.
+ * Release with tp_request_fini(). */
 bool tp_request_read(struct tp_request *rq, const char *content_type, const void *body,
-                     size_t n_bytes, bool with_pipeline, const struct tp_limits *limits,
+                     size_t n_bytes, enum tp_request_kind kind, const struct tp_limits *limits,
                      struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
 void tp_request_fini(struct tp_request *rq);
 
-/* The shape that a tensor of shape *given has as the input of a model that takes *wanted
- * ([TP_ANY, ...]): a missing batch axis and a missing channel axis of 1 are put in. */
+/* The shape that a tensor of shape *given has as the input of a model that takes *wanted, both in
+ * the model's own layout ([TP_ANY, ...]): a missing batch axis and a missing channel axis of 1 are
+ * put in. */
 bool tp_request_fit(const struct tp_shape *given, const struct tp_shape *wanted,
-                    struct tp_shape *fitted, struct tp_err *err) TP_MUST_USE;
+                    bool channels_first, struct tp_shape *fitted, struct tp_err *err) TP_MUST_USE;
 
 #endif

@@ -2,7 +2,6 @@
 #include "service/job.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/pages.h"
 #include "formats/pipeline.h"
@@ -13,13 +12,6 @@ enum {
     TINY_BODY_BYTES = 16 << 10,
     TINY_MACS = 1 << 18,             /* some 10 us on one thread */
 };
-
-double tp_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
-}
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -67,32 +59,37 @@ struct work {                        /* what the steps hand to each other */
     struct tp_request request;
     const struct tp_model *model;
     struct tp_model *own_model;      /* of an inline pipeline */
+    struct tp_plans *plans;          /* of a served model, or NULL */
+    struct tp_options options;       /* the words of the query and of the body */
     struct tp_ask ask;
+    struct tp_tensor *parts;         /* one per source, like the two below */
+    struct tp_preprocess_map *maps;  /* from the pixels that were sent to the input's */
+    struct tp_answer_input *infos;
     struct tp_tensor input;
-    struct tp_answer_input *infos;   /* one per source */
     struct tp_kept_plan *kept;
-    struct tp_plan *own_plan;
     const struct tp_plan *plan;
     float **outputs;                 /* in the seat */
 };
 
 /* The model that "runs" when only the prepared input is wanted: one layer that hands it on. */
-static bool open_identity(struct work *w, const struct tp_shape *input)
+static bool open_identity(struct work *w)
 {
+    const struct tp_model *served = w->model;
     struct tp_graph *g;
     const int zero = 0;
     const struct tp_node node = {
         .name = "input", .type = "Input", .op = &tp_op_identity, .n_inputs = 1, .inputs = &zero,
     };
-    if (!tp_graph_new(&g, tp_model_name(w->model), input, w->err)) return false;
+    if (!tp_graph_new(&g, served->name, &served->input, w->err)) return false;
     if (!tp_graph_add(g, &node, NULL, w->err) || !tp_graph_finish(g, tp_kernels_get(), w->err)) {
         tp_graph_free(g);
         return false;
     }
-    const struct tp_preprocess preprocess = w->model->preprocess;
     if (!tp_model_new(&w->own_model, g, w->err)) return false;
-    w->own_model->preprocess = preprocess;
+    w->own_model->preprocess = served->preprocess;
+    w->own_model->channels_first = served->channels_first;
     w->model = w->own_model;
+    w->plans = NULL;
     return true;
 }
 
@@ -110,52 +107,94 @@ static bool open_pipeline(struct work *w)
 static bool open_model(struct work *w)
 {
     struct tp_job *job = w->job;
-    const struct tp_options *o = &job->options;
+    w->options = job->options;
+    if (!tp_options_merge(&w->options, &w->request.words, w->err)) return false;
     if (job->kind == TP_JOB_RUN) return open_pipeline(w);
     w->model = job->served->model;
+    w->plans = &job->served->plans;
     if (job->kind == TP_JOB_FEATURES) return true;
-    if (o->layers || o->pool || o->window || w->request.n_outputs)
+    const char *word = w->request.n_outputs ? "outputs" : tp_options_about_layers(&w->options);
+    if (word)
         return tp_fail(w->err, TP_INVALID_ARGUMENT,
-                       "preprocess answers the model's input; layers and "
-                       "pooling belong to .../features");
-    const struct tp_shape input = w->model->graph->shapes[0];
-    return open_identity(w, &input);
+                       "%s: preprocess answers the model's input; layers and "
+                       "pooling belong to .../features", word);
+    return open_identity(w);
 }
 
-static bool decode_source(struct work *w, int i, struct tp_tensor *t)
+/* Channels last, as plans take it. The copy is the arena's. */
+static bool turn(struct work *w, struct tp_tensor *t)
+{
+    const struct tp_node node = {
+        .name = "tensor", .op = &tp_op_transpose, .attr.transpose.perm = { 0, 2, 3, 1 },
+    };
+    const struct tp_shape s = t->shape;
+    const float *const in[] = { t->data };
+    struct tp_arena *arena = &w->job->arena;
+    t->shape = TP_SHAPE4(s.dim[0], s.dim[2], s.dim[3], s.dim[1]);
+    if (s.dim[1] == 1 || (s.dim[2] == 1 && s.dim[3] == 1)) return true;      /* the same bytes */
+    struct tp_step st = { .node = &node, .k = tp_kernels_get(), .in = &s, .out = t->shape };
+    t->data = tp_arena_floats(arena, tp_shape_elements(&s));
+    if (!t->data) return tp_arena_fail(arena, w->err);
+    if (!tp_op_transpose.plan(&st, arena, w->err)) return false;
+    tp_op_transpose.run(&st, &(struct tp_io){ .in = in, .out = t->data,
+                                              .n_threads = w->job->n_threads });
+    return true;
+}
+
+/* A tensor that was sent, in the model's own layout. size: its width and height, where it has such.
+ */
+static bool take_tensor(struct work *w, const struct tp_tensor *sent, struct tp_tensor *t,
+                        int size[2])
+{
+    const struct tp_model *m = w->model;
+    struct tp_shape wanted = m->input;
+    bool first = m->channels_first && wanted.rank == 4;
+    if (first)
+        wanted = TP_SHAPE4(wanted.dim[0], wanted.dim[3], wanted.dim[1], wanted.dim[2]);
+    t->data = sent->data;
+    if (!tp_request_fit(&sent->shape, &wanted, first, &t->shape, w->err) || (first && !turn(w, t)))
+        return false;
+    if (t->shape.rank == 4) {
+        size[0] = (int)t->shape.dim[2];
+        size[1] = (int)t->shape.dim[1];
+    }
+    return true;
+}
+
+static bool decode_source(struct work *w, int i)
 {
     struct tp_job *job = w->job;
+    struct tp_tensor *t = &w->parts[i];
     const struct tp_source *s = &w->request.sources[i];
     const struct tp_preprocess *p = &w->model->preprocess;
-    struct tp_answer_input *info = &w->infos[i];
     int size[2] = { s->image.width, s->image.height };
+    w->maps[i] = (struct tp_preprocess_map){ .scale = { 1, 1 } };
     switch (s->kind) {
     case TP_SOURCE_FILE:
         if (!tp_preprocess_image(p, t, s->bytes, s->n_bytes, job->limits, job->n_threads, size,
                                  &job->arena, w->err)) return false;
+        w->maps[i] = tp_preprocess_locate(p, size[0], size[1]);
         break;
     case TP_SOURCE_PIXELS:
         if (!tp_preprocess_pixels(p, t, &s->image, job->limits, job->n_threads, &job->arena,
                                   w->err))
             return false;
+        w->maps[i] = tp_preprocess_locate(p, size[0], size[1]);
         break;
     case TP_SOURCE_TENSOR:
-        t->data = s->tensor.data;
-        if (!tp_request_fit(&s->tensor.shape, &w->model->graph->shapes[0], &t->shape, w->err))
-            return false;
-        if (t->shape.rank == 4) {
-            size[0] = (int)t->shape.dim[2];
-            size[1] = (int)t->shape.dim[1];
-        }
+        if (!take_tensor(w, &s->tensor, t, size)) return false;
         break;
     }
-    *info = (struct tp_answer_input){ size[0], size[1], t->shape.dim[t->shape.rank - 1] };
+    w->infos[i] = (struct tp_answer_input){
+        size[0], size[1], t->shape.dim[t->shape.rank - 1],
+    };
     return true;
 }
 
 /* Puts the sources' tensors behind each other along the batch axis. */
-static bool join(struct work *w, const struct tp_tensor *parts, int n)
+static bool join(struct work *w, int n)
 {
+    const struct tp_tensor *parts = w->parts;
     struct tp_shape s = parts[0].shape;
     for (int i = 1; i < n; i++) {
         struct tp_shape other = parts[i].shape;
@@ -182,21 +221,85 @@ static bool join(struct work *w, const struct tp_tensor *parts, int n)
 static bool decode(struct work *w)
 {
     struct tp_job *job = w->job;
-    if (!tp_request_read(&w->request, job->content_type, job->body.data, job->body.n_bytes,
-                         job->kind == TP_JOB_RUN, job->limits, &job->arena, w->err) ||
+    enum tp_request_kind kind =
+        job->kind == TP_JOB_RUN                 ? TP_REQUEST_WITH_PIPELINE
+        : job->served->model->channels_first    ? TP_REQUEST_CHANNELS_FIRST
+                                                : TP_REQUEST_PLAIN;
+    if (!tp_request_read(&w->request, job->content_type, job->body.data, job->body.n_bytes, kind,
+                         job->limits, &job->arena, w->err) ||
         !open_model(w))
         return false;
     int n = w->request.n_sources;
-    struct tp_tensor *parts = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *parts);
+    w->parts = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->parts);
+    w->maps = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->maps);
     w->infos = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->infos);
-    if (!parts || !w->infos) return tp_arena_fail(&job->arena, w->err);
+    if (!w->parts || !w->maps || !w->infos) return tp_arena_fail(&job->arena, w->err);
     for (int i = 0; i < n; i++)
-        if (!decode_source(w, i, &parts[i])) {
+        if (!decode_source(w, i)) {
             if (n > 1) tp_fail_in(w->err, "input %d", i);
             return false;
         }
-    if (n > 1) return join(w, parts, n);
-    w->input = parts[0];
+    if (n > 1) return join(w, n);
+    w->input = w->parts[0];
+    return true;
+}
+
+/* A tap's boxes, in pixels of the images that were sent, to those of the model's input: once for
+ * every image. */
+static bool place_boxes(struct work *w, struct tp_pooling *p)
+{
+    struct tp_arena *arena = &w->job->arena;
+    const int64_t n = w->input.shape.dim[0];
+    const int each = p->n_boxes;
+    const float *from = p->boxes;
+    if (__builtin_mul_overflow(n, each, &p->n_boxes))
+        return tp_fail(w->err, TP_TOO_LARGE, "rois: %d boxes in each of %lld images are too many",
+                       each, (long long)n);
+    float *to = tp_arena_floats(arena, 4 * (int64_t)p->n_boxes);
+    if (!to) return tp_arena_fail(arena, w->err);
+    p->boxes = to;
+    for (int s = 0; s < w->request.n_sources; s++) {
+        const struct tp_preprocess_map *map = &w->maps[s];
+        for (int64_t image = 0; image < w->parts[s].shape.dim[0]; image++)
+            for (int i = 0; i < 4 * each; i++) {
+                int axis = i & 1 ? 0 : 1;                /* x0, y0, x1, y1 */
+                *to++ = (float)(from[i] * map->scale[axis] + map->shift[axis]);
+            }
+    }
+    return true;
+}
+
+static bool place_all_boxes(struct work *w)
+{
+    const int64_t n = w->input.shape.dim[0];
+    if (!tp_ask_has_boxes(&w->ask)) return true;
+    if (w->model->one_by_one && n > 1)
+        return tp_fail(w->err, TP_INVALID_ARGUMENT, "rois: model '%s' takes one image at a time; "
+                       "send each of the %d images in a request of its own", w->model->name,
+                       (int)n);
+    for (int i = 0; i < w->ask.n_taps; i++) {
+        struct tp_pooling *p = &w->ask.taps[i].pooling;
+        if (p->form == TP_POOL_ROIS && !place_boxes(w, p)) return false;
+    }
+    return true;
+}
+
+/* The best labels are of vectors; labels of another number are not theirs. */
+static bool check_top(const struct work *w)
+{
+    const struct tp_model *m = w->model;
+    for (int i = 0; w->ask.top && i < tp_plan_n_outputs(w->plan); i++) {
+        struct tp_shape s = tp_plan_output_shape(w->plan, i);
+        const char *name = tp_plan_output_name(w->plan, i);
+        if (s.rank != 2)
+            return tp_fail(w->err, TP_INVALID_ARGUMENT, "top: %s is %s; the best are found in "
+                           "outputs of [n, classes], such as a pooled layer or the scores of a "
+                           "classifier", name, TP_SHAPE(&s));
+        if (m->labels && m->n_labels != s.dim[1])
+            return tp_fail(w->err, TP_INVALID_ARGUMENT, "top: %s is %s, and the model has %d "
+                           "labels (labels.txt); they are of another layer", name, TP_SHAPE(&s),
+                           m->n_labels);
+    }
     return true;
 }
 
@@ -204,21 +307,16 @@ static bool plan(struct work *w)
 {
     struct tp_job *job = w->job;
     const struct tp_request *rq = &w->request;
-    const struct tp_graph *g = w->model->graph;
+    const struct tp_model *m = w->model;
     bool asked = rq->n_outputs
-                     ? tp_options_ask_each(&job->options, rq->outputs, rq->names, rq->n_outputs, g,
+                     ? tp_options_ask_each(&w->options, rq->outputs, rq->names, rq->n_outputs, m,
                                            &w->ask, &job->arena, w->err)
-                     : tp_options_ask(&job->options, g, &w->ask, &job->arena, w->err);
-    if (!asked) return false;
-    if (w->own_model) {
-        if (!tp_plan_make(&w->own_plan, g, &w->input.shape, w->ask.taps, w->ask.n_taps, job->limits,
-                          w->err)) return false;
-        w->plan = w->own_plan;
-        return true;
-    }
-    w->kept = tp_plans_get(&job->served->plans, g, &w->input.shape, &w->ask, job->limits, w->err);
-    if (w->kept) w->plan = tp_kept_plan(w->kept);
-    return w->kept != NULL;
+                     : tp_options_ask(&w->options, m, &w->ask, &job->arena, w->err);
+    if (!asked || !place_all_boxes(w)) return false;
+    w->kept = tp_plans_get(w->plans, m, &w->input.shape, &w->ask, job->limits, w->err);
+    if (!w->kept) return false;
+    w->plan = tp_kept_plan(w->kept);
+    return check_top(w);
 }
 
 /* Lays the outputs behind the workspace in the seat. */
@@ -238,22 +336,33 @@ static bool reserve(struct work *w, struct tp_seat *seat)
     return true;
 }
 
+/* Output i of the plan, which may be joined of several taps. */
+static struct tp_answer_output answer_of(const struct work *w, int i)
+{
+    struct tp_answer_output o = {
+        .name = w->ask.concat ? "concat" : tp_plan_output_name(w->plan, i),
+        .tensor = { tp_plan_output_shape(w->plan, i), w->outputs[i] },
+        .channels_first = w->ask.taps[tp_plan_output_tap(w->plan, i)].channels_first,
+    };
+    struct tp_shape *s = &o.tensor.shape;
+    if (w->ask.concat && s->rank > 2) *s = TP_SHAPE2(s->dim[0], tp_shape_span(s, 1, s->rank));
+    return o;
+}
+
 static bool encode(struct work *w, double start_ms)
 {
     struct tp_job *job = w->job;
-    int n = tp_plan_n_outputs(w->plan);
+    int n = tp_plan_n_outputs(w->plan), n_answers = 0;
     struct tp_answer_output *outputs = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *outputs);
     if (!outputs) return tp_arena_fail(&job->arena, w->err);
     for (int i = 0; i < n; i++)
-        outputs[i] = (struct tp_answer_output){
-            .name = tp_plan_output_name(w->plan, i),
-            .tensor = { tp_plan_output_shape(w->plan, i), w->outputs[i] },
-            .channels_first = w->ask.taps[i].channels_first,
-        };
+        if (!tp_plan_output_is_argmax(w->plan, i)) outputs[n_answers++] = answer_of(w, i);
+        else outputs[n_answers - 1].argmax = w->outputs[i];      /* follows its maxima */
     const struct tp_answer a = {
-        .model = tp_model_name(w->model), .outputs = outputs, .n_outputs = n,
+        .model = tp_model_name(w->model), .outputs = outputs, .n_outputs = n_answers,
         .inputs = w->infos, .n_inputs = w->request.n_sources,
         .nested = w->ask.nested, .digits = w->ask.digits,
+        .top = w->ask.top, .labels = w->model->labels,
     };
     tp_answer_begin(&job->reply, &a);
     job->timing.encode = tp_clock_ms() - start_ms;
@@ -280,8 +389,7 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     struct work w = { .job = job, .err = &job->err };
     if (job->submitted_ms > 0) job->timing.queue = tp_clock_ms() - job->submitted_ms;
     bool ok = work_steps(&w, seat);
-    if (w.kept) tp_plans_put(&job->served->plans, w.kept);
-    tp_plan_free(w.own_plan);
+    if (w.kept) tp_plans_put(w.plans, w.kept);
     tp_model_free(w.own_model);
     tp_request_fini(&w.request);
     tp_arena_fini(&job->arena);

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "formats/answer.h"
+#include "service/clock.h"
 #include "service/models.h"
 
 enum tp_job_kind {
@@ -50,8 +51,5 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat);
 
 /* Whether the job is so small that handing it to another thread would cost more than doing it. */
 bool tp_job_is_tiny(const struct tp_job *job);
-
-/* Milliseconds of a clock that never goes back. */
-double tp_clock_ms(void);
 
 #endif

@@ -67,38 +67,47 @@ static void keep(struct tp_plans *plans, struct tp_kept_plan *kept)
     pthread_mutex_unlock(&plans->lock);
 }
 
-struct tp_kept_plan *tp_plans_get(struct tp_plans *plans, const struct tp_graph *g,
+/* A plan with one user; it takes over *key. */
+static struct tp_kept_plan *make(const struct tp_model *m, const struct tp_shape *input,
+                                 const struct tp_ask *ask, const struct tp_limits *limits,
+                                 struct tp_buf *key, struct tp_err *err)
+{
+    struct tp_plan *plan;
+    if (!tp_plan_new(&plan, m, input, ask->taps, ask->n_taps, limits, err)) return NULL;
+    struct tp_kept_plan *kept = calloc(1, sizeof *kept);
+    if (!kept) {
+        tp_plan_free(plan);
+        tp_fail(err, TP_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    *kept = (struct tp_kept_plan){ .plan = plan, .key = *key, .users = 1 };
+    *key = (struct tp_buf){ 0 };
+    return kept;
+}
+
+struct tp_kept_plan *tp_plans_get(struct tp_plans *plans, const struct tp_model *m,
                                   const struct tp_shape *input, const struct tp_ask *ask,
                                   const struct tp_limits *limits, struct tp_err *err)
 {
     struct tp_buf key = { 0 };
+    if (!plans || tp_ask_has_boxes(ask)) return make(m, input, ask, limits, &key, err);
     for (int i = 0; i < input->rank; i++) {
         tp_buf_int(&key, input->dim[i]);
         tp_buf_text(&key, ",");
     }
     tp_ask_key(&key, ask);
-    struct tp_kept_plan *kept = tp_buf_ok(&key, "plan", err) ? find(plans, &key) : NULL;
-    if (kept || key.failed) goto out;
-
-    struct tp_plan *plan;
-    if (!tp_plan_make(&plan, g, input, ask->taps, ask->n_taps, limits, err)) goto out;
-    kept = calloc(1, sizeof *kept);
-    if (!kept) {
-        tp_plan_free(plan);
-        tp_fail(err, TP_NO_MEMORY, "out of memory");
-        goto out;
+    struct tp_kept_plan *kept = NULL;
+    if (tp_buf_ok(&key, "plan", err)) {
+        kept = find(plans, &key);
+        if (!kept && (kept = make(m, input, ask, limits, &key, err))) keep(plans, kept);
     }
-    *kept = (struct tp_kept_plan){ .plan = plan, .key = key, .users = 1 };
-    keep(plans, kept);
-    return kept;
-out:
     tp_buf_fini(&key);
     return kept;
 }
 
 void tp_plans_put(struct tp_plans *plans, struct tp_kept_plan *kept)
 {
-    pthread_mutex_lock(&plans->lock);
+    if (plans) pthread_mutex_lock(&plans->lock);
     drop(kept);
-    pthread_mutex_unlock(&plans->lock);
+    if (plans) pthread_mutex_unlock(&plans->lock);
 }

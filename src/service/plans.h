@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "formats/options.h"
-#include "graph/plan.h"
 
 enum { TP_PLANS_KEPT = 32 };         /* of one model; the longest unused makes room */
 
@@ -18,8 +17,9 @@ struct tp_plans {
 void tp_plans_init(struct tp_plans *plans);
 void tp_plans_fini(struct tp_plans *plans);      /* nobody may hold one any more */
 
-/* A plan for this input and ask, made or found; give it back with tp_plans_put(). Any thread. */
-struct tp_kept_plan *tp_plans_get(struct tp_plans *plans, const struct tp_graph *g,
+/* A plan for this input and ask, made or found; give it back with tp_plans_put(). Any thread.
+ * plans may be NULL, and an ask have boxes: then the plan is the caller's alone. */
+struct tp_kept_plan *tp_plans_get(struct tp_plans *plans, const struct tp_model *m,
                                   const struct tp_shape *input, const struct tp_ask *ask,
                                   const struct tp_limits *limits, struct tp_err *err);
 void tp_plans_put(struct tp_plans *plans, struct tp_kept_plan *kept);

@@ -24,6 +24,14 @@ static const struct tp_options queries[] = {
     { .layout = "nchw", .nested = "false" },
     { .digits = "3" },
     { .layers = "conv,pool", .pool = "max" },
+    { .pool = "gem", .p = "2.5", .grid = "3x2", .normalize = "l2" },
+    { .pool = "std", .pyramid = "1,2,5", .top = "3" },
+    { .pool = "lp", .rois = "0,0,4,4;-3,1.5,900,2", .grid = "2" },
+    { .pool = "max", .window = "2", .argmax = "true", .layout = "nchw" },
+    { .layers = "conv,pool", .pool = "avg", .concat = "true", .normalize = "l2" },
+    { .pool = "max", .grid = "7", .argmax = "true", .top = "1" },
+    { .top = "100" },
+    { .pool = "min", .rois = "-16777216,-16777216,16777216,16777216;0,0,1e-30,1e-30" },
 };
 
 static void check_answer(const struct tp_job *job)
@@ -43,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     struct tp_job job;
     if (!models.n_served) {
         limits = tp_limits_default();
-        if (!tp_init(&err) || !tp_models_load(&models, NULL, &limits, &err)) abort();
+        if (!tp_init(&err) || !tp_models_init(&models, NULL, &limits, &err)) abort();
         limits.max_body_bytes = 1 << 16;
         limits.max_pixels = limits.max_elements = 1 << 14;
         limits.max_batch = 4;
@@ -55,8 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     if (n_bytes < 2) return 0;
     tp_job_init(&job, &limits);
     job.kind = (enum tp_job_kind)((data[0] >> 2 & 3) % 3);
-    if (job.kind != TP_JOB_RUN) job.served = &models.served[(data[0] & 3) % 3];
-    job.options = queries[data[1] & 7];
+    if (job.kind != TP_JOB_RUN) job.served = models.served[(data[0] & 3) % 3];
+    job.options = queries[data[1] & 15];
     job.n_threads = 1;
     tp_buf_bytes(&job.body, data + 2, n_bytes - 2);
     if (n_bytes > 5 && !memcmp(data + 2, "--x", 3))

@@ -1,5 +1,5 @@
 /* fuzz_request.c - libFuzzer entry over request bodies. The first byte chooses the Content-Type and
- * whether a pipeline is expected; the rest is the body. Build (clang):
+ * what the body is for; the rest is the body. Build (clang):
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc \
  *         tests/fuzz/fuzz_request.c <libtidepool's sources> -ljansson -ljpeg -lspng -lwebp -lm
@@ -48,10 +48,11 @@ static void touch_outputs(const struct tp_request *rq)
 {
     for (int i = 0; i < rq->n_outputs; i++) {
         const struct tp_options *o = &rq->outputs[i];
-        const char *const words[] = { rq->names[i], o->pool,   o->window,  o->stride, o->padding,
-                                      o->ceil,      o->grid,   o->pyramid, o->rois,   o->p,
-                                      o->normalize, o->argmax, o->concat,  o->dtype };
-        if (!rq->names[i] || o->layers || o->layout || o->nested || o->digits || o->format) abort();
+        const char *const words[] = { rq->names[i], o->pool, o->window,  o->stride, o->padding,
+                                      o->ceil,      o->grid, o->pyramid, o->rois,   o->p,
+                                      o->normalize, o->argmax };
+        if (!rq->names[i] || o->layers || o->layout || o->nested || o->digits || o->format ||
+            o->dtype || o->concat || o->top) abort();
         for (size_t j = 0; j < sizeof words / sizeof *words; j++)
             if (words[j]) touch(words[j], strlen(words[j]));
     }
@@ -70,10 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     struct tp_arena arena;
     struct tp_request rq;
     if (!n_bytes) return 0;
-    bool with_pipeline = data[0] & 8;
+    const enum tp_request_kind kind = (data[0] >> 3) % 3;
+    const bool with_pipeline = kind == TP_REQUEST_WITH_PIPELINE;
     tp_arena_init(&arena, 1 << 20);
-    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, with_pipeline,
-                              &limits, &arena, &err);
+    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, kind, &limits, &arena,
+                              &err);
     if (ok != (err.code == TP_OK) || (!ok && !err.message[0])) abort();
     if (ok) {
         if (rq.n_sources < 1 || rq.n_sources > limits.max_batch || with_pipeline != !!rq.pipeline)

@@ -171,8 +171,8 @@ bytes() { head -c "$1" "$2" >"$BATS_TEST_TMPDIR/cut"; }
   done <<'LIST'
 pol=max|unknown parameter 'pol'
 pool=median|no such pooling
-pool=gem|not available in this version
-grid=2x2|not available in this version
+pool=gem&p=0.5|expected a number from 1 to 100
+grid=2x2|add pool=
 format=png|not available in this version
 pool=max&pool=min|given twice
 window=2|add pool=

@@ -143,8 +143,8 @@ npy() {
   expect '.outputs[1].data' '[[[[1],[1]],[[1],[1]]]]'
   post "$LINE_DETECTOR?layers=conv" -d "{\"tensor\":$LINE,\"outputs\":[{\"name\":\"conv\"}]}"
   expect_error 400 invalid_argument 'twice'
-  post "$LINE_DETECTOR" -d "{\"tensor\":$LINE,\"outputs\":[{\"name\":\"conv\",\"pool\":\"gem\",\"p\":3}]}"
-  expect_error 400 invalid_argument 'outputs[0]'
+  post "$LINE_DETECTOR" -d "{\"tensor\":$LINE,\"outputs\":[{\"name\":\"conv\",\"pool\":\"max\",\"p\":3}]}"
+  expect_error 400 invalid_argument 'outputs[0]: p: is the exponent'
 }
 
 @test "every kind of pooling, by window and globally" {

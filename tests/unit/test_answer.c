@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,12 +75,13 @@ static void maps_read_back_to_the_same_floats_nested(void **state)
 {
     (void)state;
     const struct tp_answer_output outputs[] = {
-        { "pool", { TP_SHAPE4(1, 2, 3, 2), values }, false },
-        { "global", { TP_SHAPE2(3, 4), values }, false },
-        { "chw", { TP_SHAPE4(1, 2, 2, 3), values }, true },
+        { .name = "pool", .tensor = { TP_SHAPE4(1, 2, 3, 2), values } },
+        { "global", { TP_SHAPE2(3, 4), values }, false, NULL },
+        { "chw", { TP_SHAPE4(1, 2, 2, 3), values }, true, NULL },
     };
     const struct tp_answer_input input = { 8, 6, 1 };
-    const struct tp_answer a = { "net", outputs, 3, &input, 1, true, 0 };
+    const struct tp_answer a = { .model = "net", .outputs = outputs, .n_outputs = 3,
+                                 .inputs = &input, .n_inputs = 1, .nested = true };
     json_t *root = answer(&a);
     check_text(root, "model", "net");
     assert_int_equal(json_array_size(at(root, "outputs")), 3);
@@ -101,8 +103,10 @@ static void maps_read_back_to_the_same_floats_nested(void **state)
 static void flat_data_is_one_array(void **state)
 {
     (void)state;
-    const struct tp_answer_output output = { "pool", { TP_SHAPE4(1, 2, 3, 2), values }, false };
-    const struct tp_answer a = { "net", &output, 1, NULL, 0, false, 0 };
+    const struct tp_answer_output output = { .name = "pool",
+                                             .tensor = { TP_SHAPE4(1, 2, 3, 2), values } };
+    const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1,
+                                 .nested = false };
     json_t *root = answer(&a);
     const json_t *data = at(json_array_get(at(root, "outputs"), 0), "data");
     assert_int_equal(json_array_size(data), 12);
@@ -115,8 +119,9 @@ static void digits_round(void **state)
 {
     (void)state;
     float x[] = { 1.0f / 3, 123456 };
-    const struct tp_answer_output output = { "x", { TP_SHAPE2(1, 2), x }, false };
-    const struct tp_answer a = { "net", &output, 1, NULL, 0, false, 3 };
+    const struct tp_answer_output output = { .name = "x", .tensor = { TP_SHAPE2(1, 2), x } };
+    const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1,
+                                 .nested = false, .digits = 3 };
     json_t *root = answer(&a);
     const json_t *data = at(json_array_get(at(root, "outputs"), 0), "data");
     assert_true(json_number_value(json_array_get(data, 0)) == 0.333);
@@ -124,13 +129,106 @@ static void digits_round(void **state)
     json_decref(root);
 }
 
+static void places_of_maxima_stand_beside_them_in_the_same_form(void **state)
+{
+    (void)state;
+    float places[] = { 0, 7, 16777216, 123456, 5, 6, 1e7f, 8, 9, 10, 11, 12 };
+    const struct tp_answer_output outputs[] = {
+        { .name = "a", .tensor = { TP_SHAPE4(1, 2, 3, 2), values }, .argmax = places },
+        { .name = "b", .tensor = { TP_SHAPE2(1, 1), values } },
+    };
+    for (int nested = 0; nested < 2; nested++) {
+        const struct tp_answer a = { .model = "net", .outputs = outputs, .n_outputs = 2,
+                                     .nested = nested, .digits = 2 };
+        const struct tp_shape flat = { .rank = 1, .dim = { 12 } };
+        const float *next = places;
+        json_t *root = answer(&a);
+        const json_t *o = json_array_get(at(root, "outputs"), 0);
+        check_nested(at(o, "argmax"), nested ? &outputs[0].tensor.shape : &flat, 0, &next);
+        assert_ptr_equal(next, places + 12);                     /* digits do not round places */
+        assert_null(json_object_get(json_array_get(at(root, "outputs"), 1), "argmax"));
+        json_decref(root);
+    }
+}
+
+/* One image's best values as "label:index:score ..." */
+static void check_best(const json_t *best, const char *want)
+{
+    char text[512] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(best); i++) {
+        const json_t *b = json_array_get(best, i), *label = at(b, "label"), *score = at(b, "score");
+        assert_int_equal(json_object_size(b), 3);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s:%d:", i ? " " : "",
+                              json_is_null(label) ? "null" : json_string_value(label),
+                              (int)json_integer_value(at(b, "index")));
+        n += (size_t)snprintf(text + n, sizeof text - n, json_is_null(score) ? "null" : "%g",
+                              json_number_value(score));
+    }
+    assert_string_equal(text, want);
+}
+
+static void the_best_are_named_in_order_ties_by_place_and_nan_last(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "zero", "o\"ne", "two", "three", "four", "five" };
+    float x[] = { 1, 3, 2, 3, NAN, -INFINITY,
+                  NAN, 0, -0.0f, INFINITY, 0, NAN };
+    const struct tp_answer_output output = { .name = "x", .tensor = { TP_SHAPE2(2, 6), x } };
+    static const struct { int top; bool labels; const char *first, *second; } cases[] = {
+        { 1, true, "o\"ne:1:3", "three:3:null" },
+        { 3, true, "o\"ne:1:3 three:3:3 two:2:2", "three:3:null o\"ne:1:0 two:2:0" },
+        { 2, false, "null:1:3 null:3:3", "null:3:null null:1:0" },
+        { 6, false, "null:1:3 null:3:3 null:2:2 null:0:1 null:5:null null:4:null",
+          "null:3:null null:1:0 null:2:0 null:4:0 null:0:null null:5:null" },
+        { 100, false, "null:1:3 null:3:3 null:2:2 null:0:1 null:5:null null:4:null",
+          "null:3:null null:1:0 null:2:0 null:4:0 null:0:null null:5:null" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1,
+                                     .top = cases[i].top,
+                                     .labels = cases[i].labels ? names : NULL };
+        json_t *root = answer(&a);
+        const json_t *o = json_array_get(at(root, "outputs"), 0), *top = at(o, "top");
+        assert_int_equal(json_array_size(top), 2);
+        assert_int_equal(json_array_size(at(o, "data")), 12);    /* is there as well */
+        check_best(json_array_get(top, 0), cases[i].first);
+        check_best(json_array_get(top, 1), cases[i].second);
+        json_decref(root);
+    }
+}
+
+static void the_best_of_many_are_those_that_sorting_gives(void **state)
+{
+    (void)state;
+    enum { N = 1000, TOP = 100 };
+    static float x[N];
+    uint32_t seed = 5;
+    bool taken[N] = { false };
+    for (int i = 0; i < N; i++) x[i] = (float)(next_random(&seed) % 300);
+    const struct tp_answer_output output = { .name = "x", .tensor = { TP_SHAPE2(1, N), x } };
+    const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1, .top = TOP };
+    json_t *root = answer(&a);
+    const json_t *best = json_array_get(at(json_array_get(at(root, "outputs"), 0), "top"), 0);
+    assert_int_equal(json_array_size(best), TOP);
+    for (size_t k = 0; k < TOP; k++) {
+        int want = -1;
+        for (int i = 0; i < N; i++)
+            if (!taken[i] && (want < 0 || x[i] > x[want])) want = i;
+        taken[want] = true;
+        assert_int_equal(json_integer_value(at(json_array_get(best, k), "index")), want);
+    }
+    json_decref(root);
+}
+
 static void what_json_cannot_hold_is_null(void **state)
 {
     (void)state;
     float x[] = { NAN, INFINITY, -INFINITY, 1 };
-    const struct tp_answer_output output = { "x", { TP_SHAPE2(1, 4), x }, false };
+    const struct tp_answer_output output = { .name = "x", .tensor = { TP_SHAPE2(1, 4), x } };
     for (int digits = 0; digits < 2; digits++) {
-        const struct tp_answer a = { "net", &output, 1, NULL, 0, true, digits };
+        const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1,
+                                     .nested = true, .digits = digits };
         json_t *root = answer(&a);
         const json_t *row = json_array_get(at(json_array_get(at(root, "outputs"), 0), "data"), 0);
         for (size_t i = 0; i < 3; i++) assert_true(json_is_null(json_array_get(row, i)));
@@ -143,7 +241,8 @@ static void inputs_and_timing_are_told(void **state)
 {
     (void)state;
     const struct tp_answer_input inputs[] = { { 640, 480, 3 }, { 0, 0, 128 } };
-    const struct tp_answer a = { "net", NULL, 0, inputs, 2, true, 0 };
+    const struct tp_answer a = { .model = "net",
+                                 .inputs = inputs, .n_inputs = 2, .nested = true };
     json_t *root = answer(&a);
     const json_t *image = json_array_get(at(root, "inputs"), 0);
     const json_t *vector = json_array_get(at(root, "inputs"), 1);
@@ -163,8 +262,9 @@ static void names_cannot_break_out_of_their_quotes(void **state)
 {
     (void)state;
     const char *nasty = "a\"b\\c\n\x01\xc3\xa4";
-    const struct tp_answer_output output = { nasty, { TP_SHAPE2(1, 1), values }, false };
-    const struct tp_answer a = { nasty, &output, 1, NULL, 0, true, 0 };
+    const struct tp_answer_output output = { .name = nasty, .tensor = { TP_SHAPE2(1, 1), values } };
+    const struct tp_answer a = { .model = nasty, .outputs = &output, .n_outputs = 1,
+                                 .nested = true };
     json_t *root = answer(&a);
     check_text(root, "model", nasty);
     check_text(json_array_get(at(root, "outputs"), 0), "name", nasty);
@@ -183,8 +283,9 @@ static void names_cannot_break_out_of_their_quotes(void **state)
 static void an_answer_beyond_its_limit_says_so(void **state)
 {
     (void)state;
-    const struct tp_answer_output output = { "x", { TP_SHAPE2(1, 12), values }, false };
-    const struct tp_answer a = { "net", &output, 1, NULL, 0, true, 0 };
+    const struct tp_answer_output output = { .name = "x", .tensor = { TP_SHAPE2(1, 12), values } };
+    const struct tp_answer a = { .model = "net", .outputs = &output, .n_outputs = 1,
+                                 .nested = true };
     const struct tp_timing t = { 0 };
     for (size_t limit = 1; limit < 150; limit++) {
         struct tp_buf b = { .limit_bytes = limit };
@@ -204,6 +305,9 @@ int main(void)
         cmocka_unit_test(maps_read_back_to_the_same_floats_nested),
         cmocka_unit_test(flat_data_is_one_array),
         cmocka_unit_test(digits_round),
+        cmocka_unit_test(places_of_maxima_stand_beside_them_in_the_same_form),
+        cmocka_unit_test(the_best_are_named_in_order_ties_by_place_and_nan_last),
+        cmocka_unit_test(the_best_of_many_are_those_that_sorting_gives),
         cmocka_unit_test(what_json_cannot_hold_is_null),
         cmocka_unit_test(inputs_and_timing_are_told),
         cmocka_unit_test(names_cannot_break_out_of_their_quotes),

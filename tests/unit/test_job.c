@@ -14,7 +14,7 @@ static int start(void **state)
     (void)state;
     struct tp_err err = { 0 };
     limits = tp_limits_default();
-    return !tp_models_load(&models, NULL, &limits, &err);
+    return !tp_models_init(&models, NULL, &limits, &err);
 }
 
 static int stop(void **state)
@@ -29,6 +29,7 @@ static int stop(void **state)
 struct ask {
     enum tp_job_kind kind;
     const char *model, *type;
+    struct tp_served *served;        /* instead of a model of the folder */
     struct tp_options options;
     const void *bytes;               /* the body; n_bytes of 0: a text */
     size_t n_bytes;
@@ -42,8 +43,11 @@ static struct tp_job job_of(const struct ask *a)
     struct tp_err err = { 0 };
     tp_job_init(&job, a->limits ? a->limits : &limits);
     job.kind = a->kind;
-    if (a->kind != TP_JOB_RUN)
-        job.served = tp_models_find(&models, a->model ? a->model : "line-detector", &err);
+    if (a->kind != TP_JOB_RUN) {
+        job.served = tp_models_get(&models, a->model ? a->model : "line-detector", &err);
+        tp_models_put(job.served);   /* served as long as the tests run */
+    }
+    if (a->served) job.served = a->served;
     job.options = a->options;
     job.content_type = a->type;
     job.n_threads = a->n_threads ? a->n_threads : 1;
@@ -266,6 +270,8 @@ static void preprocess_answers_the_models_input(void **state)
 
     static const struct ask wrong[] = {
         { .options.layers = "conv" }, { .options.pool = "max" }, { .options.window = "2" },
+        { .options.rois = "0,0,1,1" }, { .options.top = "5" }, { .options.normalize = "l2" },
+        { .bytes = "{\"tensor\":" LINE ",\"concat\":true}" },
         { .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"input\"}]}" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -274,6 +280,289 @@ static void preprocess_answers_the_models_input(void **state)
         if (!a.bytes) a.bytes = line;
         check_refused(&a, TP_INVALID_ARGUMENT, "preprocess answers the model's input");
     }
+}
+
+/* ---- the catalogue --------------------------------------------------------------------------- */
+
+/* conv's rows are all 0 0 3 3 0 0. */
+static void every_form_of_pooling_is_answered(void **state)
+{
+    (void)state;
+    static const struct { struct tp_options options; const char *shape, *data; } cases[] = {
+        { { .pool = "std" }, "[1,1]", "[[1.4142135]]" },
+        { { .pool = "lp" }, "[1,1]", "[[10.392304]]" },
+        { { .pool = "lp", .p = "1" }, "[1,1]", "[[36]]" },
+        { { .pool = "gem", .p = "1", .digits = "6" }, "[1,1]", "[[1]]" },
+        { { .pool = "avg", .grid = "1x3" }, "[1,1,3,1]", "[[[[0],[3],[0]]]]" },
+        { { .pool = "avg", .grid = "2x4", .nested = "0" }, "[1,2,4,1]",
+          "[0,1.5,1.5,0,0,1.5,1.5,0]" },
+        { { .pool = "sum", .pyramid = "1,2" }, "[1,5]", "[[36,9,9,9,9]]" },
+        { { .pool = "max", .grid = "1x6", .normalize = "l2" }, "[1,1,6,1]",
+          "[[[[0],[0],[0.70710677],[0.70710677],[0],[0]]]]" },
+        /* Samples between the columns 1.375 and 2.125, then at 1 and 4. */
+        { { .pool = "avg", .rois = "2,0,4,8;0,0,8,8" }, "[2,1,1,1]", "[[[[2.0625]]],[[[0]]]]" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ask a = { .bytes = line, .options = cases[i].options };
+        a.options.layers = "conv";
+        json_t *root = must_answer(&a);
+        check_json(output(root, 0), "name", "\"conv\"");
+        check_json(output(root, 0), "shape", cases[i].shape);
+        check_json(output(root, 0), "data", cases[i].data);
+        json_decref(root);
+    }
+}
+
+static void places_stand_with_their_maxima(void **state)
+{
+    (void)state;
+    json_t *root = must_answer(&(struct ask){
+        .bytes = "{\"tensor\":" LINE ",\"outputs\":[{\"name\":\"conv\",\"pool\":\"max\","
+                 "\"window\":[6,3],\"argmax\":true},{\"name\":\"pool\"},"
+                 "{\"name\":\"pool\",\"pool\":\"max\",\"argmax\":true}]}" });
+    assert_int_equal(json_array_size(json_object_get(root, "outputs")), 3);
+    check_json(output(root, 0), "data", "[[[[3],[3]]]]");
+    check_json(output(root, 0), "argmax", "[[[[2],[3]]]]");
+    assert_null(json_object_get(output(root, 1), "argmax"));
+    check_json(output(root, 2), "data", "[[3]]");
+    check_json(output(root, 2), "argmax", "[[1]]");
+    json_decref(root);
+}
+
+static void joined_layers_are_one_vector_per_image(void **state)
+{
+    (void)state;
+    static const struct { struct tp_options options; const char *body, *shape, *data; } cases[] = {
+        { { .layers = "conv,pool,conv", .pool = "max", .concat = "true" }, line, "[1,3]",
+          "[[3,3,3]]" },
+        { { .layers = "conv,pool", .pool = "max", .concat = "true", .normalize = "l2" }, line,
+          "[1,2]", "[[0.70710677,0.70710677]]" },
+        { { .layers = "pool", .concat = "true" }, line, "[1,9]", "[[0,3,0,0,3,0,0,3,0]]" },
+        { { .layers = "conv,pool", .pool = "sum" },
+          "{\"tensor\":[" LINE "," LINE "],\"concat\":true}", "[2,2]", "[[36,9],[36,9]]" },
+        { { 0 }, "{\"tensor\":" LINE ",\"concat\":true,\"outputs\":[{\"name\":\"conv\","
+                 "\"pool\":\"avg\",\"grid\":[1,3]},{\"name\":\"pool\",\"pool\":\"sum\"}]}",
+          "[1,4]", "[[0,3,0,9]]" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *root =
+            must_answer(&(struct ask){ .bytes = cases[i].body, .options = cases[i].options });
+        assert_int_equal(json_array_size(json_object_get(root, "outputs")), 1);
+        check_json(output(root, 0), "name", "\"concat\"");
+        check_json(output(root, 0), "shape", cases[i].shape);
+        check_json(output(root, 0), "data", cases[i].data);
+        assert_null(json_object_get(output(root, 0), "layout"));
+        json_decref(root);
+    }
+}
+
+/* ---- models of other builds ------------------------------------------------------------------ */
+
+/* A model of the layers, served; taken down with unserve(). */
+static struct tp_served serve(const char *shape, const char *layers)
+{
+    struct tp_served s = { 0 };
+    struct tp_err err = { 0 };
+    struct tp_buf b = { 0 };
+    tp_buf_printf(&b, "{\"name\": \"own\", \"input\": {\"shape\": %s}, \"layers\": [%s]}", shape,
+                  layers);
+    if (!tp_model_parse(&s.model, b.data, b.n_bytes, &limits, &err)) fail_msg("%s", err.message);
+    tp_buf_fini(&b);
+    tp_plans_init(&s.plans);
+    return s;
+}
+
+static void unserve(struct tp_served *s)
+{
+    tp_plans_fini(&s->plans);
+    tp_model_free(s->model);
+}
+
+#define SAME "{\"type\": \"Activation\", \"activation\": \"linear\", \"name\": \"same\"}"
+
+static void the_best_are_named_by_the_models_labels(void **state)
+{
+    (void)state;
+    static const char *labels[] = { "cat", "dog", "eel" };
+    struct tp_served own = serve("[3]", SAME);
+    own.model->labels = labels;
+    own.model->n_labels = 3;
+    struct ask ask = { .served = &own, .bytes = "{\"tensor\":[[1,3,2],[5,4,6]],\"top\":2}" };
+    json_t *root = must_answer(&ask);
+    check_json(output(root, 0), "data", "[[1,3,2],[5,4,6]]");
+    check_json(output(root, 0), "top",
+               "[[{\"label\":\"dog\",\"index\":1,\"score\":3},"
+               "{\"label\":\"eel\",\"index\":2,\"score\":2}],"
+               "[{\"label\":\"eel\",\"index\":2,\"score\":6},"
+               "{\"label\":\"cat\",\"index\":0,\"score\":5}]]");
+    json_decref(root);
+
+    own.model->n_labels = 2;
+    check_refused(&ask, TP_INVALID_ARGUMENT, "top: same is [2, 3], and the model has 2 labels");
+    own.model->labels = NULL;
+    ask.bytes = "{\"tensor\":[1,3,2]}";
+    ask.options.top = "1";
+    root = must_answer(&ask);
+    check_json(output(root, 0), "top", "[[{\"label\":null,\"index\":1,\"score\":3}]]");
+    json_decref(root);
+    unserve(&own);
+}
+
+/* As ONNX has them: tensors and answers are NCHW, whatever is inside. */
+static void a_model_of_channels_first_is_spoken_to_in_its_layout(void **state)
+{
+    (void)state;
+    static const struct { struct ask ask; const char *layout, *shape, *data; } cases[] = {
+        { { .bytes = "{\"tensor\":[[[1,2],[3,4]],[[5,6],[7,8]],[[9,10],[11,12]]]}" },
+          "\"NCHW\"", "[1,3,2,2]", "[[[[1,2],[3,4]],[[5,6],[7,8]],[[9,10],[11,12]]]]" },
+        { { .bytes = "{\"tensor\":{\"shape\":[1,3,2,2],\"data\":[1,2,3,4,5,6,7,8,9,10,11,12]},"
+                     "\"layout\":\"nhwc\"}" },
+          "\"NHWC\"", "[1,2,2,3]", "[[[[1,5,9],[2,6,10]],[[3,7,11],[4,8,12]]]]" },
+        { { .bytes = "{\"tensor\":{\"shape\":[2,3,1,1],\"data\":[1,2,3,4,5,6]}}" },
+          "\"NCHW\"", "[2,3,1,1]", "[[[[1]],[[2]],[[3]]],[[[4]],[[5]],[[6]]]]" },
+        { { .bytes = "{\"tensor\":[[[1,2]],[[3,4]],[[5,6]]]}", .kind = TP_JOB_PREPROCESS },
+          "\"NCHW\"", "[1,3,1,2]", "[[[[1,2]],[[3,4]],[[5,6]]]]" },
+        { { .bytes = "{\"tensor\":[[[1,2]],[[3,4]],[[5,6]]]}",
+            .options = { .pool = "max", .window = "1x2", .argmax = "true" } },
+          "\"NCHW\"", "[1,3,1,1]", "[[[[2]],[[4]],[[6]]]]" },
+    };
+    struct tp_served own = serve("[null, null, 3]", SAME);
+    own.model->channels_first = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ask a = cases[i].ask;
+        a.served = &own;
+        json_t *root = must_answer(&a);
+        check_json(output(root, 0), "layout", cases[i].layout);
+        check_json(output(root, 0), "shape", cases[i].shape);
+        check_json(output(root, 0), "data", cases[i].data);
+        check_json(json_array_get(json_object_get(root, "inputs"), 0), "channels", "3");
+        json_decref(root);
+    }
+    check_refused(&(struct ask){ .served = &own, .bytes = "{\"tensor\":[[[1,2,3]]]}" },
+                  TP_INVALID_SHAPE,
+                  "shape [1, 1, 3] does not fit the model's input [any, 3, any, any] (NCHW)");
+    struct file f = file_read("photo.png");
+    json_t *root = must_answer(&(struct ask){ .served = &own, .kind = TP_JOB_PREPROCESS,
+                                              .bytes = f.bytes, .n_bytes = f.n });
+    const json_t *shape = json_object_get(output(root, 0), "shape");
+    assert_int_equal(json_integer_value(json_array_get(shape, 1)), 3);
+    json_decref(root);
+    free(f.bytes);
+    unserve(&own);
+}
+
+static void large_tensors_are_turned_by_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { N = 2, C = 5, H = 37, W = 41 };
+    struct tp_served own = serve("[null, null, 5]", SAME);
+    struct tp_buf b = { 0 };
+    own.model->channels_first = true;
+    tp_buf_printf(&b, "{\"tensor\":{\"shape\":[%d,%d,%d,%d],\"data\":[", N, C, H, W);
+    for (int i = 0; i < N * C * H * W; i++) tp_buf_printf(&b, "%s%d", i ? "," : "", i);
+    tp_buf_text(&b, "]}}");
+    for (int threads = 1; threads <= 3; threads++) {
+        json_t *root = must_answer(&(struct ask){ .served = &own, .bytes = b.data,
+                                                  .n_bytes = b.n_bytes, .n_threads = threads,
+                                                  .options.nested = "false" });
+        const json_t *data = json_object_get(output(root, 0), "data");
+        for (size_t i = 0; i < N * C * H * W; i++)
+            assert_int_equal(json_number_value(json_array_get(data, i)), i);
+        json_decref(root);
+    }
+    tp_buf_fini(&b);
+    unserve(&own);
+}
+
+/* ---- boxes ----------------------------------------------------------------------------------- */
+
+/* A part of a form: a gray ramp of side x side pixels, brighter to the right and further down. */
+static void add_ramp(struct tp_buf *b, int side)
+{
+    char header[128];
+    int n = snprintf(header, sizeof header,
+                     "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d), }\n", side, side);
+    tp_buf_text(b, "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n");
+    tp_buf_bytes(b, "\x93NUMPY\x01\x00", 8);
+    tp_buf_bytes(b, (const char[]){ (char)n, 0 }, 2);
+    tp_buf_bytes(b, header, (size_t)n);
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++)
+            tp_buf_bytes(b, (const char[]){ (char)(8 * (x * 8 / side) + 16 * (y * 8 / side)) }, 1);
+    tp_buf_text(b, "\r\n");
+}
+
+/* Asks for boxes in 16x16 pixels of what the model sees as 8x8, and for the same in a tensor. */
+static void boxes_are_in_pixels_of_the_image_that_was_sent(void **state)
+{
+    (void)state;
+    struct tp_served own = serve("[8, 8, 1]", SAME);      /* resized to 8x8 */
+    struct tp_buf b = { 0 };
+    add_ramp(&b, 16);
+    tp_buf_text(&b, "--x--\r\n");
+    struct ask ask = { .served = &own, .type = "multipart/form-data; boundary=x", .bytes = b.data,
+                       .n_bytes = b.n_bytes, .kind = TP_JOB_PREPROCESS };
+    json_t *prepared = must_answer(&ask);
+    ask.kind = TP_JOB_FEATURES;
+    ask.options = (struct tp_options){ .pool = "avg", .grid = "2x3",
+                                       .rois = "4,2,12,14;0,0,16,16;-4,3,5,20.5" };
+    json_t *of_image = must_answer(&ask);
+    char *data = json_dumps(json_object_get(output(prepared, 0), "data"), 0);
+    struct tp_buf body = { 0 };
+    tp_buf_printf(&body, "{\"tensor\":%s}", data);
+    json_t *of_tensor = must_answer(&(struct ask){
+        .served = &own, .bytes = body.data, .n_bytes = body.n_bytes,
+        .options = { .pool = "avg", .grid = "2x3", .rois = "2,1,6,7;0,0,8,8;-2,1.5,2.5,10.25" } });
+    check_json(output(of_image, 0), "shape", "[3,2,3,1]");
+    assert_true(json_equal(json_object_get(output(of_image, 0), "data"),
+                           json_object_get(output(of_tensor, 0), "data")));
+    json_decref(prepared);
+    json_decref(of_image);
+    json_decref(of_tensor);
+    free(data);
+    tp_buf_fini(&body);
+    tp_buf_fini(&b);
+    unserve(&own);
+}
+
+static void every_image_of_a_batch_has_the_boxes_in_its_own_pixels(void **state)
+{
+    (void)state;
+    static const int sides[] = { 8, 16, 32 };
+    struct tp_served own = serve("[8, 8, 1]", SAME);
+    struct tp_buf all = { 0 };
+    struct ask ask = { .served = &own, .type = "multipart/form-data; boundary=x",
+                       .options = { .pool = "max", .rois = "0,0,8,8;2,3,4,7" } };
+    json_t *each[3];
+    for (int i = 0; i < 3; i++) {
+        struct tp_buf one = { 0 };
+        add_ramp(&all, sides[i]);
+        add_ramp(&one, sides[i]);
+        tp_buf_text(&one, "--x--\r\n");
+        ask.bytes = one.data;
+        ask.n_bytes = one.n_bytes;
+        each[i] = must_answer(&ask);
+        check_json(output(each[i], 0), "shape", "[2,1,1,1]");
+        tp_buf_fini(&one);
+    }
+    tp_buf_text(&all, "--x--\r\n");
+    ask.bytes = all.data;
+    ask.n_bytes = all.n_bytes;
+    json_t *root = must_answer(&ask);
+    check_json(output(root, 0), "shape", "[6,1,1,1]");
+    for (size_t i = 0; i < 6; i++)
+        assert_true(json_equal(
+            json_array_get(json_object_get(output(root, 0), "data"), i),
+            json_array_get(json_object_get(output(each[i / 2], 0), "data"), i % 2)));
+    assert_false(json_equal(output(each[0], 0), output(each[1], 0)));
+    for (int i = 0; i < TP_PLANS_KEPT; i++) assert_null(own.plans.kept[i]);
+
+    own.model->one_by_one = true;
+    check_refused(&ask, TP_INVALID_ARGUMENT, "rois: model 'own' takes one image at a time");
+    for (int i = 0; i < 3; i++) json_decref(each[i]);
+    json_decref(root);
+    tp_buf_fini(&all);
+    unserve(&own);
 }
 
 /* ---- what is refused ------------------------------------------------------------------------- */
@@ -290,9 +579,17 @@ static void every_step_may_refuse(void **state)
         { { .bytes = line, .options.layers = "nope" },
           TP_NOT_FOUND,
           "no layer 'nope'; it has: conv, pool" },
-        { { .bytes = line, .options.pool = "gem" },
+        { { .bytes = line, .options.pool = "median" }, TP_INVALID_ARGUMENT, "no such pooling" },
+        { { .bytes = line, .options = { .pool = "max", .rois = "0,0,0,1" } },
           TP_INVALID_ARGUMENT,
-          "not available in this version" },
+          "rois: box 0" },
+        { { .bytes = "{\"tensor\":" LINE ",\"top\":3}", .options.top = "3" },
+          TP_INVALID_ARGUMENT,
+          "top: given twice, in the query and in the body" },
+        { { .bytes = line, .options.top = "3" }, TP_INVALID_ARGUMENT, "top: pool is [1, 3, 3, 1]" },
+        { { .bytes = "{\"tensor\":" LINE ",\"normalize\":\"l1\"}" },
+          TP_INVALID_ARGUMENT,
+          "normalize=l1" },
         { { .bytes = line, .options = { .pool = "max", .window = "9" } }, TP_INVALID_SHAPE, "9x9" },
         { { .bytes = line, .options = { .pool = "max", .window = "2", .padding = "2" } },
           TP_INVALID_ARGUMENT,
@@ -555,6 +852,14 @@ int main(void)
         cmocka_unit_test(a_tensor_may_be_a_batch_itself),
         cmocka_unit_test(an_image_tells_its_own_size),
         cmocka_unit_test(preprocess_answers_the_models_input),
+        cmocka_unit_test(every_form_of_pooling_is_answered),
+        cmocka_unit_test(places_stand_with_their_maxima),
+        cmocka_unit_test(joined_layers_are_one_vector_per_image),
+        cmocka_unit_test(the_best_are_named_by_the_models_labels),
+        cmocka_unit_test(a_model_of_channels_first_is_spoken_to_in_its_layout),
+        cmocka_unit_test(large_tensors_are_turned_by_any_number_of_threads),
+        cmocka_unit_test(boxes_are_in_pixels_of_the_image_that_was_sent),
+        cmocka_unit_test(every_image_of_a_batch_has_the_boxes_in_its_own_pixels),
         cmocka_unit_test(every_step_may_refuse),
         cmocka_unit_test(an_array_without_elements_is_refused),
         cmocka_unit_test(the_input_that_is_wrong_is_named_by_its_index),

@@ -7,20 +7,22 @@
 #include "service/plans.h"
 
 static struct tp_limits limits;
-static struct tp_graph *graph;       /* any height and width */
+static struct tp_model *model;       /* any height and width */
 
-static int make_graph(void **state)
+static int make_model(void **state)
 {
     (void)state;
-    graph = graph_of("[null, null, 1]", "{\"type\": \"ReLU\", \"name\": \"r\"},"
-                                        "{\"type\": \"MaxPooling2D\", \"name\": \"p\"}");
-    return 0;
+    struct tp_err err = { 0 };
+    struct tp_graph *g =
+        graph_of("[null, null, 1]", "{\"type\": \"ReLU\", \"name\": \"r\"},"
+                                    "{\"type\": \"MaxPooling2D\", \"name\": \"p\"}");
+    return !tp_model_new(&model, g, &err);
 }
 
-static int free_graph(void **state)
+static int free_model(void **state)
 {
     (void)state;
-    tp_graph_free(graph);
+    tp_model_free(model);
     return 0;
 }
 
@@ -30,7 +32,7 @@ static struct tp_kept_plan *get(struct tp_plans *plans, int64_t height, const ch
     struct tp_tap tap = { .layer = layer };
     const struct tp_ask ask = { .taps = &tap, .n_taps = 1, .nested = true };
     const struct tp_shape in = TP_SHAPE4(1, height, 2, 1);
-    return tp_plans_get(plans, graph, &in, &ask, &limits, err);
+    return tp_plans_get(plans, model, &in, &ask, &limits, err);
 }
 
 static struct tp_kept_plan *must_get(struct tp_plans *plans, int64_t height, const char *layer)
@@ -139,6 +141,42 @@ static void a_plan_in_use_outlives_its_eviction(void **state)
     tp_plans_fini(&plans);
 }
 
+/* Boxes belong to one request's images. */
+static void a_plan_with_boxes_is_the_requests_own(void **state)
+{
+    (void)state;
+    static const float boxes[] = { 0, 0, 2, 2 };
+    struct tp_tap tap = {
+        .layer = "r",
+        .pooling = { .kind = TP_POOL_MAX, .form = TP_POOL_ROIS, .grid = { 1, 1 }, .n_boxes = 1,
+                     .boxes = boxes },
+    };
+    const struct tp_ask ask = { .taps = &tap, .n_taps = 1 };
+    const struct tp_shape in = TP_SHAPE4(1, 4, 4, 1);
+    struct tp_plans plans;
+    struct tp_err err = { 0 };
+    tp_plans_init(&plans);
+    struct tp_kept_plan *a = tp_plans_get(&plans, model, &in, &ask, &limits, &err);
+    struct tp_kept_plan *b = tp_plans_get(&plans, model, &in, &ask, &limits, &err);
+    if (!a || !b) fail_msg("%s", err.message);
+    assert_ptr_not_equal(a, b);
+    for (int i = 0; i < TP_PLANS_KEPT; i++) assert_null(plans.kept[i]);
+    tp_plans_put(&plans, a);
+    tp_plans_put(&plans, b);
+    tp_plans_fini(&plans);
+}
+
+static void a_plan_may_be_made_where_none_are_kept(void **state)
+{
+    (void)state;
+    struct tp_kept_plan *kept = must_get(NULL, 3, "r");
+    struct tp_err err = { 0 };
+    check_runs(tp_kept_plan(kept));
+    tp_plans_put(NULL, kept);
+    assert_null(get(NULL, 1, "p", &err));
+    assert_int_equal(err.code, TP_INVALID_SHAPE);
+}
+
 struct caller { struct tp_plans *plans; uint32_t seed; pthread_t thread; int n_wrong; };
 
 /* Holds up to four plans of 40 at a time. cmocka's assertions belong to the main thread. */
@@ -185,7 +223,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_planned_is_not_kept),
         cmocka_unit_test(the_one_used_longest_ago_makes_room),
         cmocka_unit_test(a_plan_in_use_outlives_its_eviction),
+        cmocka_unit_test(a_plan_with_boxes_is_the_requests_own),
+        cmocka_unit_test(a_plan_may_be_made_where_none_are_kept),
         cmocka_unit_test(several_threads_may_ask_at_once),
     };
-    return cmocka_run_group_tests(tests, make_graph, free_graph);
+    return cmocka_run_group_tests(tests, make_model, free_model);
 }

@@ -26,11 +26,11 @@ struct body {                        /* what one test needs; made by read_body()
 };
 
 static struct body read_body(const char *type, const void *bytes, size_t n_bytes,
-                             bool with_pipeline)
+                             enum tp_request_kind kind)
 {
     struct body b = { .copy = guarded_copy(bytes, n_bytes) };
     tp_arena_init(&b.arena, 1 << 20);
-    b.ok = tp_request_read(&b.rq, type, b.copy, n_bytes, with_pipeline, &limits, &b.arena, &b.err);
+    b.ok = tp_request_read(&b.rq, type, b.copy, n_bytes, kind, &limits, &b.arena, &b.err);
     assert_int_equal(b.ok, b.err.code == TP_OK);
     return b;
 }
@@ -44,7 +44,7 @@ static void drop(struct body *b)
 
 static struct body must_read(const char *type, const void *bytes, size_t n_bytes)
 {
-    struct body b = read_body(type, bytes, n_bytes, false);
+    struct body b = read_body(type, bytes, n_bytes, TP_REQUEST_PLAIN);
     if (!b.ok) fail_msg("%s: %s", type ? type : "no type", b.err.message);
     return b;
 }
@@ -57,7 +57,8 @@ static struct body must_read_json(const char *text)
 static void check_refused(const char *type, const void *bytes, size_t n_bytes, bool with_pipeline,
                           enum tp_code code, const char *part)
 {
-    struct body b = read_body(type, bytes, n_bytes, with_pipeline);
+    struct body b = read_body(type, bytes, n_bytes,
+                              with_pipeline ? TP_REQUEST_WITH_PIPELINE : TP_REQUEST_PLAIN);
     if (b.ok) fail_msg("%.*s was read; wanted \"%s\"", (int)n_bytes, (const char *)bytes, part);
     if (b.err.code != code || !strstr(b.err.message, part))
         fail_msg("%.60s: got %s \"%s\"; wanted %s \"%s\"", (const char *)bytes,
@@ -132,6 +133,49 @@ static void a_uint8_array_is_pixels(void **state)
     }
 }
 
+/* For a model whose own layout is channels first, arrays come so too; what image libraries give is
+ * taken as well. */
+static void a_uint8_array_may_have_its_channels_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *shape;
+        int n, height, width, channels;
+        bool turned;
+    } cases[] = {
+        { "2, 5", 1, 2, 5, 1, false }, { "3, 2, 5", 1, 2, 5, 3, true },
+        { "1, 2, 5", 1, 2, 5, 1, true }, { "2, 5, 3", 1, 2, 5, 3, false },
+        { "3, 4, 3", 1, 4, 3, 3, true }, { "2, 3, 4, 5", 2, 4, 5, 3, true },
+        { "2, 1, 4, 5", 2, 4, 5, 1, true }, { "2, 4, 5, 3", 2, 4, 5, 3, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t pixels = (size_t)(cases[i].height * cases[i].width);
+        size_t each = pixels * (size_t)cases[i].channels;
+        struct tp_buf b = npy("|u1", cases[i].shape, each * (size_t)cases[i].n);
+        struct body body = read_body(NULL, b.data, b.n_bytes, TP_REQUEST_CHANNELS_FIRST);
+        if (!body.ok) fail_msg("%s: %s", cases[i].shape, body.err.message);
+        assert_int_equal(body.rq.n_sources, cases[i].n);
+        for (size_t j = 0; j < (size_t)cases[i].n; j++) {
+            const struct tp_image *im = &body.rq.sources[j].image;
+            size_t c = (size_t)im->channels;
+            assert_int_equal(im->height, cases[i].height);
+            assert_int_equal(im->width, cases[i].width);
+            assert_int_equal(im->channels, cases[i].channels);
+            for (size_t k = 0; k < each; k++)
+                assert_int_equal(im->pixels[k],
+                                 j * each + (cases[i].turned ? k % c * pixels + k / c : k));
+        }
+        drop(&body);
+        tp_buf_fini(&b);
+    }
+    struct tp_buf b = npy("|u1", "2, 5, 4", 40);
+    struct body body = read_body(NULL, b.data, b.n_bytes, TP_REQUEST_CHANNELS_FIRST);
+    assert_false(body.ok);
+    assert_non_null(strstr(body.err.message, "in front of the height); this one is [2, 5, 4]"));
+    drop(&body);
+    tp_buf_fini(&b);
+}
+
 static void arrays_that_are_no_input_are_refused(void **state)
 {
     (void)state;
@@ -167,9 +211,11 @@ static void an_array_image_keeps_to_the_pixel_limit(void **state)
     struct tp_buf b = npy("|u1", "4, 5", 20);
     tp_arena_init(&arena, 1 << 20);
     small.max_pixels = 20;
-    assert_true(tp_request_read(&rq, NULL, b.data, b.n_bytes, false, &small, &arena, &err));
+    assert_true(tp_request_read(&rq, NULL, b.data, b.n_bytes, TP_REQUEST_PLAIN, &small, &arena,
+                               &err));
     small.max_pixels = 19;
-    assert_false(tp_request_read(&rq, NULL, b.data, b.n_bytes, false, &small, &arena, &err));
+    assert_false(tp_request_read(&rq, NULL, b.data, b.n_bytes, TP_REQUEST_PLAIN, &small, &arena,
+                                &err));
     assert_int_equal(err.code, TP_TOO_LARGE);
     assert_non_null(strstr(err.message, "5x4 exceeds the limit of 19 pixels (--max-pixels)"));
     tp_arena_fini(&arena);
@@ -327,6 +373,54 @@ static void outputs_have_words_of_their_own(void **state)
     drop(&b);
 }
 
+static void every_word_of_an_output_may_be_what_json_has_for_it(void **state)
+{
+    (void)state;
+    struct body b = must_read_json(
+        "{\"tensor\": [1], \"outputs\": ["
+        "{\"name\": \"a\", \"pool\": \"lp\", \"p\": 3, \"grid\": [2, 2], \"normalize\": \"l2\"},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"grid\": 4, \"argmax\": true},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"pyramid\": [1, 2, 4]},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"pyramid\": [1, 2]},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"pyramid\": 3},"
+        "{\"name\": \"a\", \"pool\": \"max\","
+        " \"rois\": [[0, 0.5, 1e1, 10], [-1, 2, 3, 4.25]]},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"rois\": [0.1, 0, 9, 9]},"
+        "{\"name\": \"a\", \"pool\": \"max\", \"rois\": \"0,0,9,9;1,1,2,2\"}]}");
+    const struct tp_options *o = b.rq.outputs;
+    assert_string_equal(o[0].pool, "lp");
+    assert_string_equal(o[0].p, "3");
+    assert_string_equal(o[0].grid, "2x2");
+    assert_string_equal(o[0].normalize, "l2");
+    assert_string_equal(o[1].grid, "4");
+    assert_string_equal(o[1].argmax, "true");
+    assert_string_equal(o[2].pyramid, "1,2,4");
+    assert_string_equal(o[3].pyramid, "1,2");
+    assert_string_equal(o[4].pyramid, "3");
+    assert_string_equal(o[5].rois, "0,0.5,10,10;-1,2,3,4.25");
+    assert_string_equal(o[6].rois, "0.100000001,0,9,9");         /* the same float */
+    assert_string_equal(o[7].rois, "0,0,9,9;1,1,2,2");
+    drop(&b);
+}
+
+static void words_of_the_whole_answer_stand_beside_the_outputs(void **state)
+{
+    (void)state;
+    struct body b = must_read_json(
+        "{\"concat\": true, \"top\": 5, \"normalize\": \"l2\", \"layout\": \"nchw\","
+        "\"nested\": false, \"digits\": 3, \"format\": \"json\", \"tensor\": [1]}");
+    assert_string_equal(b.rq.words.concat, "true");
+    assert_string_equal(b.rq.words.top, "5");
+    assert_string_equal(b.rq.words.normalize, "l2");
+    assert_string_equal(b.rq.words.layout, "nchw");
+    assert_string_equal(b.rq.words.nested, "false");
+    assert_string_equal(b.rq.words.digits, "3");
+    assert_string_equal(b.rq.words.format, "json");
+    assert_null(b.rq.words.pool);
+    assert_int_equal(b.rq.n_outputs, 0);
+    drop(&b);
+}
+
 static void wrong_json_is_refused_by_field(void **state)
 {
     (void)state;
@@ -399,14 +493,33 @@ static void wrong_json_is_refused_by_field(void **state)
           "outputs[1].name: expected a word or a number; got null" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"pool\": {}}]}", TP_INVALID_JSON,
           "outputs[0].pool: expected a word" },
-        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1, 2, 3]}]}",
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [[1, 2]]}]}",
           TP_INVALID_JSON, "outputs[0].window: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"rois\": [[1, 2, 3]]}]}",
+          TP_INVALID_JSON, "outputs[0].rois: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"rois\": [[1, 2, 3, 4], [5]]}]}",
+          TP_INVALID_JSON, "outputs[0].rois: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"rois\": [[[1, 2, 3, 4]]]}]}",
+          TP_INVALID_JSON, "outputs[0].rois: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"rois\": [1e39, 2, 3, 4]}]}",
+          TP_INVALID_JSON, "outputs[0].rois: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"pyramid\": [[1], [2]]}]}",
+          TP_INVALID_JSON, "outputs[0].pyramid: expected a word" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"concat\": true}]}",
+          TP_INVALID_ARGUMENT, "outputs[0].concat: holds for the whole answer; put it beside" },
+        { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"top\": 3}]}",
+          TP_INVALID_ARGUMENT, "outputs[0].top: holds for the whole answer" },
+        { "{\"tensor\": [1], \"top\": {}}", TP_INVALID_JSON, "top: expected a word or a number" },
+        { "{\"tensor\": [1], \"pool\": \"max\"}", TP_INVALID_JSON,
+          "body: pool stands in the query, or is said of each in \"outputs\"" },
+        { "{\"tensor\": [1], \"layers\": \"a\"}", TP_INVALID_JSON,
+          "body: layers stands in the query" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"window\": [1.5, 2]}]}",
           TP_INVALID_JSON, "outputs[0].window: expected a word" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"colour\": 1}]}", TP_INVALID_ARGUMENT,
           "outputs[0]: unknown parameter 'colour'" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layers\": \"b\"}]}",
-          TP_INVALID_ARGUMENT, "outputs[0].layers: holds for the whole answer" },
+          TP_INVALID_ARGUMENT, "outputs[0].layers: an output is one layer; \"name\" names it" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"layout\": \"nchw\"}]}",
           TP_INVALID_ARGUMENT, "outputs[0].layout: holds for the whole answer" },
         { "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"name\": \"b\"}]}", TP_INVALID_JSON,
@@ -437,7 +550,7 @@ static void brackets_without_end_are_refused(void **state)
     assert_non_null(text);
     memcpy(text, "{\"tensor\":", 10);
     memset(text + 10, '[', N);
-    struct body b = read_body("application/json", text, N + 10, false);
+    struct body b = read_body("application/json", text, N + 10, TP_REQUEST_PLAIN);
     assert_false(b.ok);
     assert_true(b.err.code == TP_INVALID_JSON || b.err.code == TP_INVALID_SHAPE);
     drop(&b);
@@ -450,7 +563,7 @@ static void a_pipeline_stands_beside_the_input(void **state)
 {
     (void)state;
     static const char text[] = "{\"tensor\": [1], \"pipeline\": {\"layers\": []}}";
-    struct body b = read_body("application/json", text, strlen(text), true);
+    struct body b = read_body("application/json", text, strlen(text), TP_REQUEST_WITH_PIPELINE);
     assert_true(b.ok);
     assert_non_null(b.rq.pipeline);
     assert_true(json_is_object(b.rq.pipeline));
@@ -460,7 +573,7 @@ static void a_pipeline_stands_beside_the_input(void **state)
                   "no pipeline; expected \"pipeline\" beside the input");
     check_refused(NULL, "{\"pipeline\": {}}", 16, true, TP_INVALID_JSON, "body: no input");
     check_refused(NULL, "{\"pipelines\": {}}", 17, true, TP_INVALID_JSON,
-                  "images, outputs, pipeline");
+                  "digits, format, pipeline");
 }
 
 /* ---- multipart ------------------------------------------------------------------------------- */
@@ -504,7 +617,7 @@ static void a_form_may_carry_the_pipeline(void **state)
     add_part(&b, "pipeline", "{\"layers\": []}", 14);
     size_t once = b.n_bytes;
     tp_buf_text(&b, "--x--\r\n");
-    struct body body = read_body(multipart, b.data, b.n_bytes, true);
+    struct body body = read_body(multipart, b.data, b.n_bytes, TP_REQUEST_WITH_PIPELINE);
     assert_true(body.ok);
     assert_non_null(body.rq.pipeline);
     assert_int_equal(body.rq.n_sources, 1);
@@ -574,7 +687,7 @@ static void every_prefix_of_a_form_is_an_error_or_a_batch(void **state)
     add_part(&b, "pipeline", "{\"layers\": [1, [2]]}", 20);
     tp_buf_text(&b, "--x--\r\n");
     for (size_t n = 0; n < b.n_bytes; n++) {
-        struct body body = read_body(multipart, b.data, n, true);
+        struct body body = read_body(multipart, b.data, n, TP_REQUEST_WITH_PIPELINE);
         assert_true(body.ok || body.err.message[0]);
         drop(&body);
     }
@@ -596,34 +709,46 @@ static void missing_axes_are_put_in(void **state)
     const struct tp_shape rgb = shape(4, TP_ANY, TP_ANY, TP_ANY, 3),
                           wide = shape(4, TP_ANY, 4, 8, 8);
     const struct tp_shape flat = shape(2, TP_ANY, 5, 0, 0);
-    const struct { struct tp_shape given, wanted; const char *fitted;
+    const struct tp_shape gray_first = shape(4, TP_ANY, 1, 8, 8),
+                          rgb_first = shape(4, TP_ANY, 3, TP_ANY, TP_ANY);
+    const struct { struct tp_shape given, wanted; const char *fitted; bool first;
     } cases[] = {
-        { shape(4, 1, 8, 8, 1), gray, "[1, 8, 8, 1]" },
-        { shape(4, 7, 8, 8, 1), gray, "[7, 8, 8, 1]" },
-        { shape(3, 8, 8, 1, 0), gray, "[1, 8, 8, 1]" },
-        { shape(3, 5, 8, 8, 0), gray, "[5, 8, 8, 1]" },
-        { shape(2, 8, 8, 0, 0), gray, "[1, 8, 8, 1]" },
-        { shape(2, 3, 9, 0, 0), any, "[1, 3, 9, 1]" },
-        { shape(3, 4, 8, 8, 0), wide, "[1, 4, 8, 8]" },
-        { shape(3, 2, 2, 3, 0), rgb, "[1, 2, 2, 3]" },
-        { shape(3, 4, 6, 1, 0), any, "[1, 4, 6, 1]" }, /* channels of 1: rather than a batch of 4 */
-        { shape(2, 1, 5, 0, 0), flat, "[1, 5]" },
-        { shape(2, 9, 5, 0, 0), flat, "[9, 5]" },
-        { shape(1, 5, 0, 0, 0), flat, "[1, 5]" },
-        { shape(4, 1, 8, 8, 3), gray, NULL },
-        { shape(3, 8, 8, 2, 0), gray, NULL },
-        { shape(2, 8, 9, 0, 0), gray, NULL },
-        { shape(1, 64, 0, 0, 0), gray, NULL },
-        { shape(0, 0, 0, 0, 0), gray, NULL },
-        { shape(2, 8, 8, 0, 0), rgb, NULL },
-        { shape(1, 4, 0, 0, 0), flat, NULL },
-        { shape(3, 1, 1, 5, 0), flat, NULL },
-        { { .rank = 5, .dim = { 1, 1, 8, 8, 1 } }, gray, NULL },
+        { shape(4, 2, 1, 8, 8), gray_first, "[2, 1, 8, 8]", true },
+        { shape(3, 1, 8, 8, 0), gray_first, "[1, 1, 8, 8]", true },
+        { shape(3, 5, 8, 8, 0), gray_first, "[5, 1, 8, 8]", true },
+        { shape(2, 8, 8, 0, 0), gray_first, "[1, 1, 8, 8]", true },
+        { shape(3, 3, 4, 6, 0), rgb_first, "[1, 3, 4, 6]", true },
+        { shape(4, 1, 8, 8, 1), gray_first, NULL, true },
+        { shape(3, 4, 6, 3, 0), rgb_first, NULL, true },
+        { shape(2, 8, 8, 0, 0), rgb_first, NULL, true },
+        { shape(1, 5, 0, 0, 0), flat, "[1, 5]", true },
+        { shape(4, 1, 8, 8, 1), gray, "[1, 8, 8, 1]", false },
+        { shape(4, 7, 8, 8, 1), gray, "[7, 8, 8, 1]", false },
+        { shape(3, 8, 8, 1, 0), gray, "[1, 8, 8, 1]", false },
+        { shape(3, 5, 8, 8, 0), gray, "[5, 8, 8, 1]", false },
+        { shape(2, 8, 8, 0, 0), gray, "[1, 8, 8, 1]", false },
+        { shape(2, 3, 9, 0, 0), any, "[1, 3, 9, 1]", false },
+        { shape(3, 4, 8, 8, 0), wide, "[1, 4, 8, 8]", false },
+        { shape(3, 2, 2, 3, 0), rgb, "[1, 2, 2, 3]", false },
+        /* Channels of 1, rather than a batch of 4. */
+        { shape(3, 4, 6, 1, 0), any, "[1, 4, 6, 1]", false },
+        { shape(2, 1, 5, 0, 0), flat, "[1, 5]", false },
+        { shape(2, 9, 5, 0, 0), flat, "[9, 5]", false },
+        { shape(1, 5, 0, 0, 0), flat, "[1, 5]", false },
+        { shape(4, 1, 8, 8, 3), gray, NULL, false },
+        { shape(3, 8, 8, 2, 0), gray, NULL, false },
+        { shape(2, 8, 9, 0, 0), gray, NULL, false },
+        { shape(1, 64, 0, 0, 0), gray, NULL, false },
+        { shape(0, 0, 0, 0, 0), gray, NULL, false },
+        { shape(2, 8, 8, 0, 0), rgb, NULL, false },
+        { shape(1, 4, 0, 0, 0), flat, NULL, false },
+        { shape(3, 1, 1, 5, 0), flat, NULL, false },
+        { { .rank = 5, .dim = { 1, 1, 8, 8, 1 } }, gray, NULL, false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tp_shape fitted;
         struct tp_err err = { 0 };
-        bool ok = tp_request_fit(&cases[i].given, &cases[i].wanted, &fitted, &err);
+        bool ok = tp_request_fit(&cases[i].given, &cases[i].wanted, cases[i].first, &fitted, &err);
         if (ok != (cases[i].fitted != NULL) || (ok && strcmp(TP_SHAPE(&fitted), cases[i].fitted)))
             fail_msg("%s for %s: %s", TP_SHAPE(&cases[i].given), TP_SHAPE(&cases[i].wanted),
                      ok ? TP_SHAPE(&fitted) : err.message);
@@ -631,6 +756,8 @@ static void missing_axes_are_put_in(void **state)
         assert_int_equal(err.code, TP_INVALID_SHAPE);
         assert_non_null(strstr(err.message, TP_SHAPE(&cases[i].given)));
         assert_non_null(strstr(err.message, TP_SHAPE(&cases[i].wanted)));
+        if (cases[i].wanted.rank == 4)
+            assert_non_null(strstr(err.message, cases[i].first ? "(NCHW)" : "(NHWC)"));
     }
 }
 
@@ -641,6 +768,8 @@ static void an_arena_that_is_full_is_too_large(void **state)
         "{\"tensor\": [1, 2]}",
         "{\"image\": \"" PNG_BASE64 "\"}",
         "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\"}]}",
+        "{\"tensor\": [1], \"outputs\": [{\"name\": \"a\", \"rois\": [0, 0, 1, 1], \"p\": 2}]}",
+        "{\"tensor\": [1], \"top\": 5}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int refused = 0;
@@ -649,8 +778,8 @@ static void an_arena_that_is_full_is_too_large(void **state)
             struct tp_arena arena;
             struct tp_err err = { 0 };
             tp_arena_init(&arena, room);
-            bool ok = tp_request_read(&rq, NULL, texts[i], strlen(texts[i]), false, &limits, &arena,
-                                      &err);
+            bool ok = tp_request_read(&rq, NULL, texts[i], strlen(texts[i]), TP_REQUEST_PLAIN,
+                                      &limits, &arena, &err);
             if (!ok && err.code != TP_TOO_LARGE && err.code != TP_NO_MEMORY)
                 fail_msg("%zu bytes: %s", room, err.message);
             tp_request_fini(&rq);
@@ -668,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_float32_array_is_taken_as_it_is),
         cmocka_unit_test(a_uint8_array_is_pixels),
+        cmocka_unit_test(a_uint8_array_may_have_its_channels_first),
         cmocka_unit_test(arrays_that_are_no_input_are_refused),
         cmocka_unit_test(an_array_image_keeps_to_the_pixel_limit),
         cmocka_unit_test(an_image_file_is_told_by_its_first_bytes),
@@ -677,6 +807,8 @@ int main(void)
         cmocka_unit_test(images_come_as_base64_or_data_uris),
         cmocka_unit_test(an_array_in_base64_is_read_as_well),
         cmocka_unit_test(outputs_have_words_of_their_own),
+        cmocka_unit_test(every_word_of_an_output_may_be_what_json_has_for_it),
+        cmocka_unit_test(words_of_the_whole_answer_stand_beside_the_outputs),
         cmocka_unit_test(wrong_json_is_refused_by_field),
         cmocka_unit_test(a_tensor_of_more_numbers_than_the_limit_is_refused),
         cmocka_unit_test(brackets_without_end_are_refused),
