@@ -2,9 +2,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/cpu.h"
 #include "base/tensor.h"
 #include "cli/cli.h"
 #include "service/models.h"
+
+static void print_model(void *ctx, const struct tp_model *m)
+{
+    (void)ctx;
+    printf("%-24s %-8s %-22s %6d %12" PRId64 "\n", m->name, m->builtin ? "builtin" : "file",
+           TP_SHAPE(&m->input), m->n_layers, m->n_parameters);
+}
 
 int tp_cli_models(int argc, char **argv)
 {
@@ -19,16 +27,11 @@ int tp_cli_models(int argc, char **argv)
     const struct tp_cli_command command = { "models", "", flags, 1, 0, 0 };
     int n_words, status;
     if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
-    if (!tp_init(&err) || !tp_models_load(&models, folder, &limits, &err))
+    if (!tp_init(&err) || !tp_models_init(&models, folder, &limits, &err))
         return tp_cli_fail("models", &err);
     printf("%-24s %-8s %-22s %6s %12s\n", "model", "source", "input", "layers", "parameters");
-    for (int i = 0; i < models.n_served; i++) {
-        const struct tp_model *m = models.served[i].model;
-        struct tp_shape in = tp_model_input_shape(m);
-        printf("%-24s %-8s %-22s %6d %12" PRId64 "\n", tp_model_name(m),
-               m->builtin ? "builtin" : "file", TP_SHAPE(&in), tp_model_n_layers(m),
-               tp_model_parameters(m));
-    }
+    tp_models_load(&models, tp_cpu_count());
+    tp_models_each(&models, print_model, NULL);
     tp_models_fini(&models);
     return TP_EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "http/server.h"
+#include "service/loader.h"
 
 struct settings {
     struct tp_server_options http;
@@ -24,12 +25,37 @@ static struct settings defaults(void)
     };
 }
 
-/* Blocks until SIGTERM or SIGINT, which every thread has blocked, and names it. */
-static const char *wait_for_end(const sigset_t *signals)
+/* Blocks until SIGTERM or SIGINT, which every thread has blocked, and names it. At SIGHUP the
+ * models are loaded again. */
+static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loader)
 {
     int number = 0;
-    while (sigwait(signals, &number)) continue;
+    while (sigwait(signals, &number) || number == SIGHUP)
+        if (number == SIGHUP) tp_loader_again(loader);
     return number == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+struct news {                        /* what the first load's end is told with */
+    const struct settings *settings;
+    struct tp_models *models;
+    struct tp_server *server;
+    int n_threads;
+    bool told;
+};
+
+/* After every load, from the loader's thread. */
+static void loaded(void *ctx)
+{
+    struct news *n = ctx;
+    if (!n->told)
+        tp_log(TP_LOG_INFO,
+               "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
+               "libmicrohttpd %s)",
+               TP_VERSION, n->models->n_served, n->settings->http.host, tp_server_port(n->server),
+               tp_cpu_name(), n->n_threads, tp_server_library());
+    else
+        tp_log(TP_LOG_INFO, "the models' folder is read again: %d models", n->models->n_served);
+    n->told = true;
 }
 
 /* Blocked before any thread starts, so that all of them inherit it and sigwait() gets the
@@ -40,6 +66,7 @@ static sigset_t block_signals(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signals;
@@ -64,27 +91,26 @@ static bool serve(const struct settings *s, struct tp_err *err)
     struct tp_models models = { 0 };
     struct tp_workers *workers = NULL;
     struct tp_server *server = NULL;
+    struct tp_loader *loader = NULL;
     bool ok = false;
     const sigset_t signals = block_signals();
     int n_threads = tp_cpu_count();
     if (s->threads && s->threads < n_threads) n_threads = s->threads;
 
     if (!tp_init(err)) goto out;
-    if (!tp_models_load(&models, s->models, &s->http.limits, err)) goto out;
+    if (!tp_models_init(&models, s->models, &s->http.limits, err)) goto out;
     if (!tp_workers_new(&workers, n_threads, s->queue_depth, err)) goto out;
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
-    tp_log(TP_LOG_INFO,
-           "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
-           "libmicrohttpd %s)",
-           TP_VERSION, models.n_served, s->http.host, tp_server_port(server), tp_cpu_name(),
-           n_threads, tp_server_library());
+    struct news news = { s, &models, server, n_threads, false };
+    if (!tp_loader_start(&loader, &models, n_threads, loaded, &news, err)) goto out;
 
-    const char *why = wait_for_end(&signals);
+    const char *why = wait_for_end(&signals, loader);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
     tp_server_drain(server, s->drain_seconds);
     tp_workers_drain(workers);
     ok = true;
 out:
+    tp_loader_stop(loader);
     tp_server_free(server);
     tp_workers_free(workers);
     tp_models_fini(&models);

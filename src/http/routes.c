@@ -23,6 +23,12 @@ static void get_ready(struct tp_exchange *ex)
                         "draining: no new work is taken");
         return;
     }
+    if (tp_models_loading(tp_server_models(ex->server))) {
+        ex->reply.retry_after_seconds = 1;
+        tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id,
+                        "loading: models are still being read");
+        return;
+    }
     ex->reply.status = MHD_HTTP_OK;
     tp_buf_text(&ex->reply.body, "{\"ready\":true}\n");
 }
@@ -33,33 +39,39 @@ static void get_openapi(struct tp_exchange *ex)
     tp_buf_bytes(&ex->reply.body, tp_openapi_json, tp_openapi_json_bytes);
 }
 
+static void list_model(void *ctx, const struct tp_model *m)
+{
+    struct tp_buf *b = ctx;
+    if (b->data[b->n_bytes - 1] != '[') tp_buf_text(b, ",");
+    tp_describe_brief(b, m);
+}
+
 static void get_models(struct tp_exchange *ex)
 {
-    const struct tp_models *models = tp_server_models(ex->server);
     struct tp_buf *b = &ex->reply.body;
     ex->reply.status = MHD_HTTP_OK;
     tp_buf_text(b, "{\"models\":[");
-    for (int i = 0; i < models->n_served; i++) {
-        if (i) tp_buf_text(b, ",");
-        tp_describe_brief(b, models->served[i].model);
-    }
+    if (!b->failed) tp_models_each(tp_server_models(ex->server), list_model, b);
     tp_buf_text(b, "]}\n");
 }
 
 static struct tp_served *find_model(struct tp_exchange *ex)
 {
     struct tp_err err = { 0 };
-    struct tp_served *s = tp_models_find(tp_server_models(ex->server), ex->model, &err);
-    if (!s) tp_reply_fail(&ex->reply, &err, ex->request_id);
-    return s;
+    struct tp_served *s = tp_models_get(tp_server_models(ex->server), ex->model, &err);
+    if (s) return s;
+    if (err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = 1;
+    tp_reply_fail(&ex->reply, &err, ex->request_id);
+    return NULL;
 }
 
 static void get_model(struct tp_exchange *ex)
 {
-    const struct tp_served *s = find_model(ex);
+    struct tp_served *s = find_model(ex);
     if (!s) return;
     ex->reply.status = MHD_HTTP_OK;
     tp_describe_model(&ex->reply.body, s->model);
+    tp_models_put(s);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

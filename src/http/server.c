@@ -30,7 +30,7 @@ struct tp_server {
 };
 
 bool tp_server_draining(const struct tp_server *s) { return atomic_load(&s->draining); }
-const struct tp_models *tp_server_models(const struct tp_server *s) { return s->models; }
+struct tp_models *tp_server_models(const struct tp_server *s) { return s->models; }
 const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s->options.limits; }
 int tp_server_port(const struct tp_server *s) { return s->port; }
 const char *tp_server_library(void) { return MHD_get_version(); }
@@ -58,7 +58,10 @@ static void end(void *cls, struct MHD_Connection *connection, void **con_cls,
     struct tp_exchange *ex = *con_cls;
     (void)connection, (void)why;
     if (!ex) return;
-    if (ex->has_job) tp_job_fini(&ex->job);
+    if (ex->has_job) {
+        tp_job_fini(&ex->job);
+        tp_models_put(ex->job.served);
+    }
     tp_reply_fini(&ex->reply);
     free(ex);
     *con_cls = NULL;

@@ -37,7 +37,7 @@ void tp_server_free(struct tp_server *s);
 
 /* For the routes. */
 bool tp_server_draining(const struct tp_server *s);
-const struct tp_models *tp_server_models(const struct tp_server *s);
+struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
 
 #endif

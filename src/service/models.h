@@ -1,29 +1,54 @@
-/* models.h - the models that this process serves. */
+/* models.h - the models that this process serves, loaded from a folder and loaded anew while they
+ * serve. */
 #ifndef TP_MODELS_H
 #define TP_MODELS_H
+
+#include <stdatomic.h>
 
 #include "formats/model.h"
 #include "service/plans.h"
 
+/* A model in service. Who has one from tp_models_get() may use it until tp_models_put(), whatever
+ * takes its place in the meantime. */
 struct tp_served {
     struct tp_model *model;
     struct tp_plans plans;           /* those that requests have used lately */
+    atomic_int holders;              /* the list of models, and who uses it now */
+    char *path;                      /* beneath the folder; NULL for a built-in */
+    uint64_t stamp;                  /* of its files */
 };
 
 struct tp_models {
-    struct tp_served *served;        /* in the order of their names */
+    pthread_mutex_t lock;            /* of the list */
+    struct tp_served **served;       /* in the order of their names */
     int n_served;
+    bool loading;                    /* the first time: what is not there yet may come */
+    const char *folder;              /* NULL: built-ins only */
+    struct tp_limits limits;
 };
 
-/* Loads the built-ins and, when `folder` is not NULL, its models, which win over built-ins of the
- * same name. A file that cannot be loaded is logged and left out; only a folder that cannot be read
- * fails. */
-bool tp_models_load(struct tp_models *models, const char *folder, const struct tp_limits *limits,
+/* The built-ins, ready. `folder` (may be NULL) is read by tp_models_load(), must outlive *models,
+ * and must be a folder now, else this fails. */
+bool tp_models_init(struct tp_models *models, const char *folder, const struct tp_limits *limits,
                     struct tp_err *err) TP_MUST_USE;
-void tp_models_fini(struct tp_models *models);
+void tp_models_fini(struct tp_models *models);   /* nobody may hold one any more */
+
+/* Brings what is served in line with the folder, with up to n_threads models at a time. New and
+ * changed files are read, planned and run once on zeros before they take the place of what was
+ * there; one that fails is logged and leaves the old one serving; a model whose file is gone is
+ * taken out. Those of the folder win over built-ins of the same name. For one thread at a time,
+ * beside any number that use the models. */
+void tp_models_load(struct tp_models *models, int n_threads);
 
 /* The model of that name; NULL with *err filled (the message lists the names there are). */
-struct tp_served *tp_models_find(const struct tp_models *models, const char *name,
-                                 struct tp_err *err);
+struct tp_served *tp_models_get(struct tp_models *models, const char *name, struct tp_err *err);
+void tp_models_put(struct tp_served *served);    /* NULL is fine */
+
+/* Whether the first load is still going on. */
+bool tp_models_loading(struct tp_models *models);
+
+/* Calls fn for every model in the order of their names. fn must not get or put one. */
+void tp_models_each(struct tp_models *models, void (*fn)(void *ctx, const struct tp_model *m),
+                    void *ctx);
 
 #endif

@@ -21,11 +21,9 @@ static void a_folders_models_are_listed_by_name(void **state)
     temp_text("both/model.onnx", "");
     temp_text("both/pipeline.json", "");
     temp_folder("none");
-    static const struct { const char *name, *path; bool readable;
-    } want[] = {
-        { "a", "a.onnx", false },         { "b", "b.json", true },
-        { "b", "b/pipeline.json", true }, { "both", "both/pipeline.json", true },
-        { "c.d", "c.d.json", true },      { "d", "d/model.onnx", false },
+    static const struct { const char *name, *path; } want[] = {
+        { "a", "a.onnx" },     { "b", "b.json" }, { "b", "b/pipeline.json" },
+        { "both", "both/model.onnx" }, { "c.d", "c.d.json" }, { "d", "d/model.onnx" },
     };
     struct tp_folder_entry *entries;
     struct tp_err err = { 0 };
@@ -35,9 +33,41 @@ static void a_folders_models_are_listed_by_name(void **state)
     for (int i = 0; i < n; i++) {
         assert_string_equal(entries[i].name, want[i].name);
         assert_string_equal(entries[i].path, want[i].path);
-        assert_int_equal(entries[i].readable, want[i].readable);
     }
     free(entries);
+}
+
+static uint64_t stamp(const char *path)
+{
+    struct tp_folder_entry *entries;
+    struct tp_err err = { 0 };
+    uint64_t stamp = 0;
+    int n;
+    assert_true(tp_folder_list(&entries, &n, temp_dir, &err));
+    for (int i = 0; i < n; i++) if (!strcmp(entries[i].path, path)) stamp = entries[i].stamp;
+    free(entries);
+    return stamp;
+}
+
+/* A flat model may read any file beside it, one in a folder of its own what is there. */
+static void a_stamp_tells_that_a_models_files_have_changed(void **state)
+{
+    (void)state;
+    temp_text("flat.json", "1");
+    temp_text("other.json", "1");
+    temp_folder("deep");
+    temp_text("deep/model.onnx", "1");
+    const uint64_t flat = stamp("flat.json"), deep = stamp("deep/model.onnx");
+    assert_true(flat == stamp("flat.json") && deep == stamp("deep/model.onnx"));
+    temp_text("other.json", "12");
+    assert_true(flat == stamp("flat.json"));
+    temp_text("flat.json", "12");
+    assert_true(flat != stamp("flat.json") && deep == stamp("deep/model.onnx"));
+    const uint64_t changed = stamp("flat.json");
+    temp_text("flat.labels.txt", "cat");
+    assert_true(changed != stamp("flat.json") && deep == stamp("deep/model.onnx"));
+    temp_text("deep/labels.txt", "cat");
+    assert_true(deep != stamp("deep/model.onnx"));
 }
 
 static void very_long_names_are_listed_whole_or_not_at_all(void **state)
@@ -80,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEMP_TEST(a_folders_models_are_listed_by_name),
+        TEMP_TEST(a_stamp_tells_that_a_models_files_have_changed),
         TEMP_TEST(very_long_names_are_listed_whole_or_not_at_all),
         TEMP_TEST(an_empty_folder_has_none_and_a_missing_one_fails),
     };

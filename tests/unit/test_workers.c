@@ -49,7 +49,7 @@ static int start(void **state)
     tp_buf_printf(&body, "{\"tensor\":{\"shape\":[1,%d,%d,1],\"data\":[0", SIDE, SIDE);
     for (int i = 1; i < SIDE * SIDE; i++) tp_buf_printf(&body, ",%d", i * 31 % 101);
     tp_buf_text(&body, "]}}");
-    return body.failed || !tp_models_load(&models, NULL, &limits, &err);
+    return body.failed || !tp_models_init(&models, NULL, &limits, &err);
 }
 
 static int stop(void **state)
@@ -73,7 +73,8 @@ static void task_init(struct task *t)
     struct tp_err err = { 0 };
     *t = (struct task){ 0 };
     tp_job_init(&t->job, &limits);
-    t->job.served = tp_models_find(&models, "edges", &err);
+    t->job.served = tp_models_get(&models, "edges", &err);
+    tp_models_put(t->job.served);    /* served as long as the tests run */
     t->job.options = (struct tp_options){ .layers = "filters,pool", .pool = "sum" };
     tp_buf_bytes(&t->job.body, body.data, body.n_bytes);
     t->job.done = done;
