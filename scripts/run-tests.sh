@@ -139,6 +139,8 @@ list_jobs() {
     test=$(basename "$test" .c)
     printf '%s\t%s\n' "$test, sanitized" "$build/asan/tests/$test" "$test" "$build/tests/$test"
   done
+  printf '%s\t%s\n' "ONNX's own tests, sanitized" "$build/asan/tests/onnx_suite" \
+    "ONNX's own tests" "$build/tests/onnx_suite"
   for file in tests/http/*.bats; do
     [[ -e $file ]] || continue
     printf '%s\t%s\n' "$(basename "$file"), sanitized" \
