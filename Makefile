@@ -114,9 +114,10 @@ unit: $(UNIT) $(BUILD)/tests/onnx_suite
 test-onnx: $(BUILD)/tests/onnx_suite
 	$<
 
-# Networks of torchvision, exported here and asked over HTTP; needs Debian's python3-torch,
-# python3-torchvision and python3-onnx. NETS="resnet18 vit_b_16" asks for those alone.
-test-torch: all
+# Networks of torchvision, exported here and asked over HTTP. NETS="resnet18 pooling": those alone.
+test-torch:
+	@scripts/install-deps.sh torch
+	@$(MAKE) --no-print-directory all
 	/usr/bin/python3 tests/torch/compare.py $(BUILD)/tidepool $(NETS)
 
 asan:

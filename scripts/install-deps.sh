@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # install-deps.sh - what the build needs, installed where apt is, named where it is not.
 #
-#   scripts/install-deps.sh [test] [arm64]
+#   scripts/install-deps.sh [test] [torch] [arm64]
 #     test    also what `make test` needs
+#     torch   also what `make test-torch` needs: PyTorch, which is large
 #     arm64   also the cross compiler and emulator that run the unit tests as aarch64
 #
 # Where everything is there already it changes and prints nothing.
@@ -29,6 +30,12 @@ for what in "$@"; do
     modules+=(cmocka)
     tools+=(bats curl jq shellcheck)
     ;;
+  torch)
+    debian+=(python3-torch python3-torchvision python3-onnx)
+    fedora+=(python3-torch python3-torchvision python3-onnx)
+    alpine+=(py3-pytorch py3-torchvision py3-onnx)
+    brew+=(pytorch torchvision onnx)
+    ;;
   arm64)
     foreign=arm64
     debian+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
@@ -37,7 +44,7 @@ for what in "$@"; do
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;
   *)
-    printf 'install-deps.sh: unknown argument "%s"; there are: test, arm64\n' "$what" >&2
+    printf 'install-deps.sh: unknown argument "%s"; there are: test, torch, arm64\n' "$what" >&2
     exit 2
     ;;
   esac

@@ -1,4 +1,5 @@
-/* onnx_model.h - for tests of models made of ONNX files: built from onnx_of.h's words, and asked. */
+/* onnx_model.h - for tests of models made of ONNX files: built from onnx_of.h's words, and
+ * asked. */
 #ifndef ONNX_MODEL_H
 #define ONNX_MODEL_H
 
@@ -47,8 +48,9 @@ static inline struct tp_shape last_to_first(const struct tp_shape *s)
 
 /* Asks for one layer in the file's own order, feeding `in`, which is of shape *shape in that order
  * too. The data are malloc()ed. */
-static inline bool ask_try(const struct tp_model *m, const char *layer, const struct tp_shape *shape,
-                           const float *in, struct told *out, struct tp_err *err)
+static inline bool ask_try(const struct tp_model *m, const char *layer,
+                           const struct tp_shape *shape, const float *in, struct told *out,
+                           struct tp_err *err)
 {
     const struct tp_tap tap = { .layer = layer, .channels_first = true };
     struct tp_shape fed = *shape;

@@ -112,7 +112,8 @@ bool tp_lower_arg_max(struct tp_lowering *l)
     struct tp_lowered *x = tp_low_in(l, 0);
     bool chosen[TP_MAX_RANK] = { false };
     int axis, perm[TP_MAX_RANK], first;
-    if (!x || !x->shape.rank) return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
+    if (!x || !x->shape.rank)
+        return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", 0), x->shape.rank, &axis)) return false;
     chosen[axis] = true;
     int node = gather_axes(l, x, chosen, perm, &first);
@@ -134,7 +135,8 @@ bool tp_lower_softmax(struct tp_lowering *l)
     struct tp_lowered *x = tp_low_in(l, 0);
     const bool flat = l->net->opset < 13;
     int axis;
-    if (!x || !x->shape.rank) return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
+    if (!x || !x->shape.rank)
+        return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", flat ? 1 : -1), x->shape.rank, &axis)) return false;
     struct tp_node nd = { .attr.axis.log = l->nd->op[0] == 'L' };
     const int rank = x->shape.rank;
@@ -347,7 +349,8 @@ bool tp_lower_lp_norm(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     int axis;
-    if (!x || !x->shape.rank) return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
+    if (!x || !x->shape.rank)
+        return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", -1), x->shape.rank, &axis)) return false;
     const int *perm = x->constant ? NULL : x->perm;
     const struct tp_node nd = { .attr.axes = {

@@ -199,8 +199,8 @@ binaries[] = {
     { "Xor", TP_BINARY_XOR, true, false },
 };
 
-/* Until opset 6 the second input's axes begin at the attribute `axis` of the first's, and a slope of
- * PRelu is one per channel: axes of size 1 are put behind. */
+/* Until opset 6 the second input's axes begin at the attribute `axis` of the first's, and a slope
+ * of PRelu is one per channel: axes of size 1 are put behind. */
 static bool align_old(struct tp_lowering *l)
 {
     const struct tp_lowered *a = tp_low_in(l, 0);

@@ -1,4 +1,5 @@
-/* lower_matmul.c - Gemm and MatMul: a product with weights along the last axis, or of two values. */
+/* lower_matmul.c - Gemm and MatMul: a product with weights along the last axis, or of two
+ * values. */
 #include "formats/lowering.h"
 #include "ops/pack.h"
 
@@ -14,9 +15,9 @@ static const float *packed_weights(struct tp_lowering *l, struct tp_lowered *v, 
     const void *data = raw ? v->tensor->data : tp_low_floats(l, v);
     if (!data) return NULL;
     struct tp_arena *arena = lasts ? &l->net->arena : &l->graph->arena;
-    const struct tp_pack_source w = turned ? (struct tp_pack_source){ data, .channel = 1, .column = columns }
-                                       : (struct tp_pack_source){ data, .channel = columns,
-                                                              .column = 1 };
+    const struct tp_pack_source w = {
+        data, .channel = turned ? 1 : columns, .column = turned ? columns : 1,
+    };
     const float *packed, **kept = tp_arena_alloc(arena, sizeof *kept);
     if (!kept) {
         tp_low_no_memory(l);
@@ -145,7 +146,7 @@ bool tp_lower_matmul(struct tp_lowering *l)
     if (a->shape.dim[rank - 1] != b->shape.dim[0])
         return tp_low_fail(l, TP_INVALID_SHAPE, "its inputs are %s and %s; the inner sizes differ",
                            TP_SHAPE(&a->shape), TP_SHAPE(&b->shape));
-    int n = 0;                                       /* the last axis goes last; others as they lie */
+    int n = 0;                       /* the last axis goes last, the others as they lie */
     for (int k = 0; k < rank; k++) if (a->perm[k] != rank - 1) perm[n++] = a->perm[k];
     perm[n] = rank - 1;
     return tp_low_out(l, 0, dense(l, tp_low_node(l, a, rank, perm), b, false, NULL, NULL), perm,

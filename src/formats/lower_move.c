@@ -137,8 +137,8 @@ static bool read_block(struct tp_lowering *l, int64_t *b)
     *b = tp_low_int(l, "blocksize", 0);
     if (!x) return false;
     if (x->shape.rank == 4 && *b >= 1 && *b <= 1 << 15) return true;
-    return tp_low_fail(l, TP_INVALID_MODEL, "its input is %s and blocksize %lld; expected [n, c, h, "
-                       "w] and at least 1", TP_SHAPE(&x->shape), (long long)*b);
+    return tp_low_fail(l, TP_INVALID_MODEL, "its input is %s and blocksize %lld; expected "
+                       "[n, c, h, w] and at least 1", TP_SHAPE(&x->shape), (long long)*b);
 }
 
 bool tp_lower_depth_to_space(struct tp_lowering *l)

@@ -25,21 +25,13 @@ static bool affine_shape(const struct tp_node *nd, const struct tp_shape *in, st
     return true;
 }
 
-static const float *or_constant(const float *given, float value, int64_t n, struct tp_arena *arena)
-{
-    if (given) return given;
-    float *p = tp_arena_floats(arena, n);
-    for (int64_t i = 0; p && i < n; i++) p[i] = value;
-    return p;
-}
-
 static bool affine_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err *err)
 {
     int64_t channels = st->out.dim[st->out.rank - 1];
     struct factors *f = tp_arena_alloc(arena, sizeof *f);
     if (!f) return tp_arena_fail(arena, err);
-    f->scale = or_constant(st->node->scale, 1, channels, arena);
-    f->shift = or_constant(st->node->shift, 0, channels, arena);
+    f->scale = tp_op_factors(st->node->scale, 1, channels, arena);
+    f->shift = tp_op_factors(st->node->shift, 0, channels, arena);
     if (!f->scale || !f->shift) return tp_arena_fail(arena, err);
     st->state = f;
     return true;

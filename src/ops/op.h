@@ -186,6 +186,9 @@ bool tp_op_shape_same(const struct tp_node *nd, const struct tp_shape *in, struc
  * result. */
 bool tp_op_clamp(const struct tp_act *act, float *lo, float *hi);
 
+/* `given`, or n times `value`; NULL when the arena is full. */
+const float *tp_op_factors(const float *given, float value, int64_t n, struct tp_arena *arena);
+
 /* in[0] must be a map [n, h, w, c]; the message says what it is instead. */
 bool tp_op_need_map(const struct tp_node *nd, const struct tp_shape *in,
                     struct tp_err *err) TP_MUST_USE;

@@ -19,6 +19,14 @@ bool tp_op_clamp(const struct tp_act *act, float *lo, float *hi)
     return clamps || act->kind == TP_ACT_LINEAR;
 }
 
+const float *tp_op_factors(const float *given, float value, int64_t n, struct tp_arena *arena)
+{
+    if (given) return given;
+    float *p = tp_arena_floats(arena, n);
+    for (int64_t i = 0; p && i < n; i++) p[i] = value;
+    return p;
+}
+
 bool tp_op_need_map(const struct tp_node *nd, const struct tp_shape *in, struct tp_err *err)
 {
     if (in->rank == 4) return true;

@@ -25,7 +25,8 @@ struct packing {
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Copies n floats which lie at[0], at[step], .. counted from the weights' first. */
-static void fetch(float *to, const struct tp_pack_source *w, ptrdiff_t at, ptrdiff_t step, int64_t n)
+static void fetch(float *to, const struct tp_pack_source *w, ptrdiff_t at, ptrdiff_t step,
+                  int64_t n)
 {
     const char *from = (const char *)w->data + at * (ptrdiff_t)sizeof *to;
     if (step == 1) {
@@ -136,9 +137,9 @@ static bool pack_depthwise(const float **packed, const struct packing *p, int fi
     return true;
 }
 
-bool tp_pack_conv(const float **packed, const struct tp_pack_source *w, const struct tp_conv_attr *a,
-                  const char *name, const struct tp_kernels *k, struct tp_arena *arena,
-                  int n_threads, struct tp_err *err)
+bool tp_pack_conv(const float **packed, const struct tp_pack_source *w,
+                  const struct tp_conv_attr *a, const char *name, const struct tp_kernels *k,
+                  struct tp_arena *arena, int n_threads, struct tp_err *err)
 {
     struct packing p = {
         .w = w, .channels = a->in_channels / a->groups, .columns = a->filters / a->groups,

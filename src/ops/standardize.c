@@ -32,14 +32,6 @@ static bool standardize_shape(const struct tp_node *nd, const struct tp_shape *i
     return true;
 }
 
-static const float *or_constant(const float *given, float value, int64_t n, struct tp_arena *arena)
-{
-    if (given) return given;
-    float *p = tp_arena_floats(arena, n);
-    for (int64_t i = 0; p && i < n; i++) p[i] = value;
-    return p;
-}
-
 static bool standardize_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err *err)
 {
     const struct tp_node *nd = st->node;
@@ -48,8 +40,8 @@ static bool standardize_plan(struct tp_step *st, struct tp_arena *arena, struct 
     p->c = tp_columns_of(st->in, nd->attr.axes.axis, nd->attr.axes.n_axes);
     if (nd->scale || nd->shift) {
         const int64_t channels = st->out.dim[st->out.rank - 1];
-        p->scale = or_constant(nd->scale, 1, channels, arena);
-        p->shift = or_constant(nd->shift, 0, channels, arena);
+        p->scale = tp_op_factors(nd->scale, 1, channels, arena);
+        p->shift = tp_op_factors(nd->shift, 0, channels, arena);
         if (!p->scale || !p->shift) return tp_arena_fail(arena, err);
     }
     st->scratch_bytes = 2 * (size_t)tp_columns_values(&p->c) * sizeof(double);

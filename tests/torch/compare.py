@@ -438,7 +438,7 @@ def pooling_forms():
     }
 
 
-def check_pooling(server, report, layer, x, value, words, want):
+def check_pooling(server, report, layer, x, words, want):
     got = server.features("odd", x, f"layers={layer}&layout=nchw&{words}")
     want = want if isinstance(want, (tuple, list)) else (want,)
     if isinstance(got, str) or len(got) != len(want):
@@ -463,15 +463,15 @@ def run_pooling(binary, folder):
             value = modules.in_file(model, onnx_model, seen)
             for layer in ("same", "smaller"):
                 for words, function in pooling_forms().items():
-                    check_pooling(server, report, layer, x.numpy(), value, words, function(value[layer]))
+                    check_pooling(server, report, layer, x.numpy(), words, function(value[layer]))
         text = urllib.parse.quote(";".join(",".join(map(str, b)) for b in BOXES))
         for layer, scale in (("same", 1.0), ("smaller", 0.5)):      # 22x32: the scale is exact
             for words, grid in (("pool=avg&grid=7x7", (7, 7)), ("pool=avg&grid=2x3", (2, 3))):
-                check_pooling(server, report, layer, x.numpy(), value, f"{words}&rois={text}",
+                check_pooling(server, report, layer, x.numpy(), f"{words}&rois={text}",
                               roi(value[layer], scale, grid))
         want = torch.cat([value["same"].amax((2, 3)), value["smaller"].amax((2, 3))], 1)
-        check_pooling(server, report, "same,smaller", x.numpy(), value, "pool=max&concat=true", want)
-        check_pooling(server, report, "same,smaller", x.numpy(), value, "pool=max&concat=true&normalize=l2",
+        check_pooling(server, report, "same,smaller", x.numpy(), "pool=max&concat=true", want)
+        check_pooling(server, report, "same,smaller", x.numpy(), "pool=max&concat=true&normalize=l2",
                       F.normalize(want))
     finally:
         for message in server.stop():

@@ -27,7 +27,8 @@ static const struct tp_layer_info *layer(const struct tp_model *m, const char *n
 static void check_same(const struct tp_model *m, const char *name, const char *tensor)
 {
     assert_true(tp_model_value(m, tensor) >= 0);
-    if (tp_model_value(m, name) != tp_model_value(m, tensor)) fail_msg("%s is not %s", name, tensor);
+    if (tp_model_value(m, name) != tp_model_value(m, tensor))
+        fail_msg("%s is not %s", name, tensor);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
