@@ -101,10 +101,16 @@ out:
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-struct tp_shape tp_lower_input(const struct tp_shape *s)
+struct tp_shape tp_lower_input(const struct tp_net *net, const struct tp_shape *s)
 {
-    if (s->rank != 4) return *s;
+    if (s->rank != 4 || net->channels_last) return *s;
     return TP_SHAPE4(s->dim[0], s->dim[2], s->dim[3], s->dim[1]);
+}
+
+struct tp_shape tp_lower_file_order(const struct tp_net *net, const struct tp_shape *s)
+{
+    if (s->rank != 4 || net->channels_last) return *s;
+    return TP_SHAPE4(s->dim[0], s->dim[3], s->dim[1], s->dim[2]);
 }
 
 static void begin_constants(struct tp_lowering *l)
@@ -131,7 +137,7 @@ static bool begin(struct tp_lowering *l, struct tp_net *net, const struct tp_sha
                   bool first, const struct tp_limits *limits, struct tp_err *err)
 {
     *l = (struct tp_lowering){ .net = net, .first = first, .limits = limits, .err = err };
-    const struct tp_shape fed = tp_lower_input(input);
+    const struct tp_shape fed = tp_lower_input(net, input);
     if (!tp_graph_new(&l->graph, net->name, &fed, err)) return false;
     l->values = tp_arena_zalloc(&l->graph->arena, (size_t)net->n_values + 1, sizeof *l->values);
     if (!l->values) {
@@ -150,7 +156,7 @@ static void begin_input(struct tp_lowering *l, const struct tp_shape *shape)
     struct tp_lowered *v = &l->values[l->net->input];
     *v = (struct tp_lowered){ .made = true, .type = l->net->input_type, .shape = *shape };
     for (int i = 0; i < shape->rank; i++) v->perm[i] = i;
-    if (shape->rank == 4) tp_low_channels_last(4, v->perm);
+    if (shape->rank == 4 && !l->net->channels_last) tp_low_channels_last(4, v->perm);
 }
 
 static bool all_constant(const struct tp_lowering *l, bool *fixed)
@@ -324,8 +330,9 @@ static bool finish_want(struct tp_lowering *l, struct tp_lower_want *w)
     l->label = l->net->values[w->value].name;
     if (!v->made)
         return tp_fail(l->err, TP_UNSUPPORTED_FORMAT, "%s: cannot be computed", l->label);
-    w->channels_last = false;
-    if (v->shape.rank == 4 && !v->constant) {
+    const bool as_fed = w->value == l->net->input && l->net->channels_last;
+    w->channels_last = as_fed;
+    if (v->shape.rank == 4 && !v->constant && !as_fed) {
         tp_low_channels_last(4, last);
         w->channels_last = true;
         for (int k = 0, at = 0; k < 4; k++) {          /* the same order but for axes of size 1 */
@@ -334,7 +341,7 @@ static bool finish_want(struct tp_lowering *l, struct tp_lower_want *w)
             if (last[at++] != v->perm[k]) w->channels_last = false;
         }
     }
-    w->node = tp_low_node(l, v, v->shape.rank, w->channels_last ? last : NULL);
+    w->node = tp_low_node(l, v, v->shape.rank, w->channels_last && !as_fed ? last : NULL);
     return w->node >= 0;
 }
 

@@ -47,7 +47,8 @@ bool tp_lower(struct tp_graph **out, const struct tp_net *net, const struct tp_s
  * lowering, before other threads see the net. */
 bool tp_lower_release(struct tp_net *net, struct tp_err *err) TP_MUST_USE;
 
-/* The input's shape as the graph has it: channels last. */
-struct tp_shape tp_lower_input(const struct tp_shape *file_order);
+/* The input's shape as the graph has it, channels last, and back to the file's own order. */
+struct tp_shape tp_lower_input(const struct tp_net *net, const struct tp_shape *file_order);
+struct tp_shape tp_lower_file_order(const struct tp_net *net, const struct tp_shape *channels_last);
 
 #endif

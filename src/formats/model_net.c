@@ -277,9 +277,10 @@ static bool make_notes(struct tp_model *m, struct tp_lower_notes *notes, struct 
 static struct tp_shape some_shape(const struct tp_net *net, int64_t images, int64_t more)
 {
     struct tp_shape s = net->input_shape;
+    const int channels = net->channels_last ? 3 : 1;
     for (int i = 0; i < s.rank; i++) {
         if (i == 0 && (s.dim[0] == TP_ANY || s.dim[0] == 1)) s.dim[0] = images;
-        if (s.dim[i] == TP_ANY) s.dim[i] = i == 1 ? (s.rank == 4 ? 3 : 1) : OPEN_SIDE + more;
+        if (s.dim[i] == TP_ANY) s.dim[i] = i == channels ? (s.rank == 4 ? 3 : 1) : OPEN_SIDE + more;
     }
     return s;
 }
@@ -339,6 +340,29 @@ static bool learn(struct tp_model *m, const struct tp_limits *limits, struct tp_
     return tp_lower_release(m->net, err);
 }
 
+/* Whether the node turns [n, h, w, c] to [n, c, h, w]. */
+static bool turns(const struct tp_net_node *nd)
+{
+    static const int64_t order[4] = { 0, 3, 1, 2 };
+    const struct tp_net_attr *perm = tp_net_attr(nd, "perm");
+    return !strcmp(nd->op, "Transpose") && perm && perm->kind == TP_ATTR_INTS && perm->n == 4 &&
+           !memcmp(perm->ints, order, sizeof order);
+}
+
+/* Networks that were Keras's or TensorFlow's take [n, h, w, c], and the first that they do is to
+ * turn it. */
+static bool has_channels_last(const struct tp_net *net)
+{
+    int n = 0;
+    for (int i = 0; i < net->n_nodes; i++)
+        for (int j = 0; j < net->nodes[i].n_inputs; j++) {
+            if (net->nodes[i].inputs[j] != net->input) continue;
+            if (!turns(&net->nodes[i])) return false;
+            n++;
+        }
+    return n > 0 && net->input >= 0 && net->input_shape.rank == 4;
+}
+
 bool tp_model_new_net(struct tp_model **out, struct tp_net *net, const struct tp_limits *limits,
                       struct tp_err *err)
 {
@@ -351,8 +375,9 @@ bool tp_model_new_net(struct tp_model **out, struct tp_net *net, const struct tp
     tp_arena_init(&m->arena, SIZE_MAX);
     m->net = net;
     m->name = net->name;
-    m->channels_first = net->input_shape.rank == 4;
-    m->input = tp_lower_input(&net->input_shape);
+    net->channels_last = has_channels_last(net);
+    m->channels_first = net->input_shape.rank == 4 && !net->channels_last;
+    m->input = tp_lower_input(net, &net->input_shape);
     if (m->input.rank && m->input.dim[0] == 1) m->input.dim[0] = TP_ANY;
     m->input_name = net->input >= 0 ? net->values[net->input].name : "";
     m->preprocess = tp_preprocess_imagenet(&m->input);
@@ -379,13 +404,6 @@ static bool find_wants(const struct tp_model *m, const struct tp_tap *taps, int 
     return true;
 }
 
-/* Channels last, as images come, to the file's own order. */
-static struct tp_shape file_order(const struct tp_shape *s)
-{
-    if (s->rank != 4) return *s;
-    return TP_SHAPE4(s->dim[0], s->dim[3], s->dim[1], s->dim[2]);
-}
-
 bool tp_model_plan_net(struct tp_plan **out, const struct tp_model *m, const struct tp_shape *input,
                        const struct tp_tap *taps, int n_taps, const struct tp_limits *limits,
                        struct tp_err *err)
@@ -394,7 +412,7 @@ bool tp_model_plan_net(struct tp_plan **out, const struct tp_model *m, const str
     if (n_taps < 1) return tp_fail(err, TP_INVALID_ARGUMENT, "layers: none asked for");
     if (!tp_shape_check(input, limits->max_elements, "input", err)) return false;
     if (m->net->input >= 0 && !tp_shape_fits(input, &m->input)) {
-        const struct tp_shape given = file_order(input);
+        const struct tp_shape given = tp_lower_file_order(m->net, input);
         return tp_fail(err, TP_INVALID_SHAPE, "input has shape %s; model '%s' takes %s",
                        TP_SHAPE(&given), m->name, TP_SHAPE(&m->net->input_shape));
     }
@@ -404,7 +422,7 @@ bool tp_model_plan_net(struct tp_plan **out, const struct tp_model *m, const str
     const int repeat = m->one_by_one && input->rank ? (int)input->dim[0] : 1;
     struct tp_graph *g;
     if (repeat > 1) each.dim[0] = 1;
-    const struct tp_shape lowered = file_order(&each);
+    const struct tp_shape lowered = tp_lower_file_order(m->net, &each);
     bool ok = (found && wants) || tp_fail(err, TP_NO_MEMORY, "out of memory");
     ok = ok && find_wants(m, taps, n_taps, found, wants, err) &&
          tp_lower(&g, m->net, &lowered, found, n_taps, limits, err);

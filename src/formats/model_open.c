@@ -95,8 +95,12 @@ static bool read_onnx(struct tp_model **out, int dir, const struct tp_file *f,
 {
     struct tp_onnx_files files = { 0 };
     struct tp_net *net;
-    bool ok = tp_onnx_parse(&net, f->bytes, f->n_bytes, p->name, dir, &files, limits, err) &&
-              tp_model_new_net(out, net, limits, err);
+    bool ok = tp_onnx_parse(&net, f->bytes, f->n_bytes, p->name, dir, &files, limits, err);
+    if (ok && net->input < 0) {
+        tp_net_free(net);
+        ok = tp_fail(err, TP_INVALID_MODEL, "the network has no input; those with one are served");
+    }
+    ok = ok && tp_model_new_net(out, net, limits, err);
     tp_onnx_close(&files);
     return ok;
 }

@@ -76,6 +76,7 @@ struct tp_net {
     int input;                       /* the value that is fed */
     enum tp_onnx_type input_type;
     struct tp_shape input_shape;     /* in the file's own order; TP_ANY where symbolic */
+    bool channels_last;              /* of rank 4, the input is [n, h, w, c] in the file */
     int *outputs, n_outputs;         /* values */
     struct tp_names tensors;         /* values by name */
     bool released;                   /* the file's bytes are gone (tp_lower_release) */

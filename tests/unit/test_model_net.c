@@ -165,6 +165,37 @@ static void a_batch_written_as_one_may_grow_where_nothing_hinders_it(void **stat
     tp_model_free(model);
 }
 
+/* As Keras's exporters write: the network turns its input itself, which then costs nothing. */
+static void an_input_with_channels_last_is_taken_as_it_is(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(DIMS(-1, 2, 2, 3));
+    put(&m, "Transpose", "", "x", "t");
+    onnx_attr_ints(&m, "perm", DIMS(0, 3, 1, 2));
+    onnx_floats(&m, "w", DIMS(1, 3, 1, 1), (const float[]){ 1, 10, 100 });
+    put(&m, "Conv", "", "t w", "y");
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    assert_false(model->channels_first);
+    assert_string_equal(TP_SHAPE(&model->input), "[any, 2, 2, 3]");
+    struct tp_err err = { 0 };
+    struct tp_plan *plan;
+    const struct tp_tap taps[2] = { { .layer = "y" }, { .layer = "x" } };
+    assert_true(tp_plan_new(&plan, model, SHAPE(1, 2, 2, 3), taps, 2, &onnx_limits, &err));
+    const float in[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1, 1 };
+    float y[4], x[12], *outputs[2] = { y, x };
+    void *workspace = aligned_alloc(64, (tp_plan_workspace_bytes(plan) + 127) / 64 * 64);
+    tp_plan_run(plan, in, outputs, workspace, 1);
+    assert_int_equal(tp_plan_n_steps(plan), 1);
+    check_near("y", y, (const double[]){ 321, 654, 987, 111 }, 4, 1e-6);
+    assert_memory_equal(x, in, sizeof in);
+    const struct tp_shape s = tp_plan_output_shape(plan, 1);
+    assert_string_equal(TP_SHAPE(&s), "[1, 2, 2, 3]");
+    free(workspace);
+    tp_plan_free(plan);
+    tp_model_free(model);
+}
+
 static void another_size_than_the_files_is_refused(void **state)
 {
     (void)state;
@@ -252,6 +283,7 @@ int main(void)
         cmocka_unit_test(sizes_that_follow_the_input_are_open),
         cmocka_unit_test(a_batch_fixed_at_one_runs_image_by_image),
         cmocka_unit_test(a_batch_written_as_one_may_grow_where_nothing_hinders_it),
+        cmocka_unit_test(an_input_with_channels_last_is_taken_as_it_is),
         cmocka_unit_test(another_size_than_the_files_is_refused),
         cmocka_unit_test(layers_before_an_unknown_operator_can_be_asked_for),
         cmocka_unit_test(a_file_of_which_nothing_can_be_run_is_refused),
