@@ -41,8 +41,8 @@ static int module_path(const char *name, char *path, size_t room, size_t *ends, 
     return n;
 }
 
-/* A module seen so far, and the value that it made last. */
-struct module { const char *path; int value; const char *op; bool weightless; };
+/* A module seen so far, the value that it made last, and its node where it is but one. */
+struct module { const char *path; int value; const struct tp_net_node *only; };
 
 struct modules {
     struct tp_model *m;
@@ -68,19 +68,30 @@ static struct module *find_or_add(struct modules *ms, const char *path, size_t l
     return module;
 }
 
-static bool reads_weights(const struct tp_net *net, const struct tp_net_node *nd,
-                          const bool *constant)
+/* The weight that value v is, behind any number of Identity nodes; -1: it follows the input. */
+static int weight_of(const struct tp_net *net, int v, const bool *constant)
 {
-    for (int i = 0; i < nd->n_inputs; i++)
-        if (nd->inputs[i] >= 0 && (net->values[nd->inputs[i]].weight || constant[nd->inputs[i]]))
-            return true;
-    return false;
+    if (v < 0 || !constant[v]) return -1;
+    for (int from; (from = net->values[v].producer) >= 0; v = net->nodes[from].inputs[0])
+        if (strcmp(net->nodes[from].op, "Identity") || net->nodes[from].inputs[0] < 0) break;
+    return v;
+}
+
+/* Whether two nodes may be two calls of one module: the same operator over the same weights. */
+static bool same_module(const struct tp_net *net, const struct tp_net_node *a,
+                        const struct tp_net_node *b, const bool *constant)
+{
+    bool same = a && b && !strcmp(a->op, b->op) && a->n_inputs == b->n_inputs;
+    for (int i = 0; same && i < a->n_inputs; i++)
+        same = weight_of(net, a->inputs[i], constant) == weight_of(net, b->inputs[i], constant);
+    return same;
 }
 
 /* PyTorch writes the second call of a module "relu" as a scope "relu_1". A hook on the module sees
- * its last call, and so does its name here; only where the module has no weights, so that two
- * modules are not taken for one. */
-static void repeat_call(struct modules *ms, const struct module *module, size_t length)
+ * its last call, and so does its name here; only where both read the same weights, or none, so that
+ * two modules are not taken for one. */
+static void repeat_call(struct modules *ms, const struct module *module, size_t length,
+                        const bool *constant)
 {
     const char *path = module->path;
     size_t digits = length;
@@ -90,8 +101,7 @@ static void repeat_call(struct modules *ms, const struct module *module, size_t 
     memcpy(text, path, digits - 1);
     text[digits - 1] = '\0';
     const int at = tp_names_find(&ms->names, text);
-    if (at < 0 || !module->weightless || !ms->list[at].weightless || !ms->list[at].op ||
-        strcmp(ms->list[at].op, module->op)) return;
+    if (at < 0 || !same_module(ms->m->net, module->only, ms->list[at].only, constant)) return;
     ms->list[at].value = module->value;
 }
 
@@ -104,11 +114,9 @@ static void note_modules(struct modules *ms, const struct tp_net_node *nd, const
     for (int i = 0; i < n; i++) {
         struct module *module = find_or_add(ms, path, ends[i]);
         if (!module) continue;
-        const bool leaf = i == n - 1;
-        module->weightless = leaf && module->value < 0 && !reads_weights(ms->m->net, nd, constant);
+        module->only = i == n - 1 && module->value < 0 ? nd : NULL;
         module->value = nd->outputs[0];
-        module->op = leaf ? nd->op : NULL;
-        if (leaf) repeat_call(ms, module, ends[i]);
+        if (module->only) repeat_call(ms, module, ends[i], constant);
     }
 }
 

@@ -66,19 +66,24 @@ static void a_module_called_twice_is_its_last_call(void **state)
     (void)state;
     struct onnx_of m = begin(DIMS(-1, 4));
     onnx_floats(&m, "w", DIMS(4), (const float[]){ 1, 2, 3, 4 });
+    onnx_floats(&m, "v", DIMS(4), (const float[]){ 1, 2, 3, 4 });
     put(&m, "Relu", "/b/relu/Relu", "x", "first");
     put(&m, "Relu", "/b/relu_1/Relu", "first", "second");
     put(&m, "Mul", "/b/scale/Mul", "second w", "third");
-    put(&m, "Mul", "/b/scale_1/Mul", "third w", "fourth");
+    put(&m, "Mul", "/b/scale_1/Mul", "third v", "fourth");
     put(&m, "Neg", "/b/act/Neg", "fourth", "fifth");
-    put(&m, "Abs", "/b/act_1/Abs", "fifth", "y");
+    put(&m, "Abs", "/b/act_1/Abs", "fifth", "sixth");
+    put(&m, "Identity", "", "w", "u");
+    put(&m, "Add", "/b/bias/Add", "sixth w", "seventh");
+    put(&m, "Add", "/b/bias_1/Add", "seventh u", "y");
     onnx_output(&m, "y");
     struct tp_model *model = model_of(&m);
     check_same(model, "b.relu", "second");
     check_same(model, "b.relu_1", "second");
     check_same(model, "/b/relu/Relu", "first");
-    check_same(model, "b.scale", "third");           /* has weights: two modules, not two calls */
+    check_same(model, "b.scale", "third");           /* other weights: two modules */
     check_same(model, "b.act", "fifth");             /* another operator */
+    check_same(model, "b.bias", "y");                /* the same weights, by another name */
     tp_model_free(model);
 }
 
