@@ -24,17 +24,9 @@ static void write_shape(struct tp_buf *b, const struct tp_shape *s)
     tp_buf_text(b, "]");
 }
 
-/* The input in the model's own layout. */
-static struct tp_shape own_input(const struct tp_model *m)
-{
-    const struct tp_shape s = m->input;
-    if (!m->channels_first) return s;
-    return TP_SHAPE4(s.dim[0], s.dim[3], s.dim[1], s.dim[2]);
-}
-
 void tp_describe_brief(struct tp_buf *b, const struct tp_model *m)
 {
-    const struct tp_shape input = own_input(m);
+    const struct tp_shape input = tp_model_own_input(m);
     tp_buf_text(b, "{\"name\":");
     tp_json_quote(b, m->name);
     tp_buf_text(b, ",\"input\":");
@@ -71,7 +63,7 @@ static void write_layer(struct tp_buf *b, const struct tp_layer_info *l)
 
 void tp_describe_model(struct tp_buf *b, const struct tp_model *m)
 {
-    const struct tp_shape input = own_input(m);
+    const struct tp_shape input = tp_model_own_input(m);
     tp_buf_text(b, "{\"name\":");
     tp_json_quote(b, m->name);
     tp_buf_text(b, ",\"inputs\":[{\"name\":");
@@ -150,7 +142,7 @@ void tp_describe_table(struct tp_buf *b, const struct tp_model *m)
         if ((int)strlen(l->type) > width[1]) width[1] = (int)strlen(l->type);
         if ((int)strlen(shape) > width[2]) width[2] = (int)strlen(shape);
     }
-    const struct tp_shape in = own_input(m);
+    const struct tp_shape in = tp_model_own_input(m);
     shape_text(shape, sizeof shape, &in);
     tp_buf_printf(b, "model %s, input %s\n\n", m->name, shape);
     write_row(b, width, "layer", "type", "output shape", "parameters", "multiply-adds");

@@ -125,13 +125,27 @@ int64_t tp_model_macs(const struct tp_model *m)
     return sum;
 }
 
+struct tp_shape tp_model_own_input(const struct tp_model *m)
+{
+    const struct tp_shape s = m->input;
+    if (!m->channels_first) return s;
+    return TP_SHAPE4(s.dim[0], s.dim[3], s.dim[1], s.dim[2]);
+}
+
+/* Names modules where the network has some: they are what people call its layers. */
 static bool fail_layer(const struct tp_model *m, const char *layer, struct tp_err *err)
 {
     struct tp_buf names = { 0 };
     int left_out = 0;
+    bool modules = false;
+    for (int i = 0; i < m->n_layers; i++) modules = modules || m->layers[i].module;
     for (int i = 0; i < m->n_layers; i++) {
-        const char *name = m->layers[i].module ? m->layers[i].module : m->layers[i].name;
-        if (left_out || names.n_bytes + strlen(name) > LISTED_NAMES_BYTES) left_out++;
+        const char *name = modules ? m->layers[i].module : m->layers[i].name;
+        if (!name) {
+            left_out++;
+            continue;
+        }
+        if (names.n_bytes + strlen(name) > LISTED_NAMES_BYTES) left_out++;
         else tp_buf_printf(&names, "%s%s", names.n_bytes ? ", " : "", name);
     }
     if (left_out) tp_buf_printf(&names, " and %d more", left_out);

@@ -42,6 +42,9 @@ bool tp_model_new(struct tp_model **out, struct tp_graph *graph, struct tp_err *
 bool tp_model_new_net(struct tp_model **out, struct tp_net *net, const struct tp_limits *limits,
                       struct tp_err *err) TP_MUST_USE;
 
+/* The input's shape in the model's own layout. */
+struct tp_shape tp_model_own_input(const struct tp_model *m);
+
 /* The value of the net that `name` names (a tensor, a node or a module), or -1. */
 int tp_model_value(const struct tp_model *m, const char *name);
 
