@@ -59,7 +59,8 @@ static void built_ins_need_no_folder(void **state)
     }
     check_refused(
         "nope", NULL, TP_NOT_FOUND,
-        "no model 'nope': built in are line-detector, edges, gist; a file's path ends in .json");
+        "no model 'nope': built in are line-detector, edges, gist; a file's path ends in .onnx or "
+        ".json");
     check_refused("nope", temp_dir, TP_NOT_FOUND,
                   "neither built in (line-detector, edges, gist) nor in /tmp");
     check_refused("", NULL, TP_NOT_FOUND, "no model ''");
@@ -137,7 +138,9 @@ static void what_is_no_model_file_is_refused(void **state)
     temp_folder("folder");
     temp_folder("odd");
     temp_folder("odd/pipeline.json");
-    check_refused(TEMP("net.onnx"), NULL, TP_UNSUPPORTED_FORMAT,
+    check_refused(TEMP("net.onnx"), NULL, TP_INVALID_MODEL, "net.onnx: not an ONNX file");
+    temp_text("net.h5", "x");
+    check_refused(TEMP("net.h5"), NULL, TP_UNSUPPORTED_FORMAT,
                   "not a kind of model file that is read");
     check_refused(TEMP("empty.json"), NULL, TP_INVALID_JSON, "empty.json: ");
     check_refused(TEMP("text.json"), NULL, TP_INVALID_JSON, "text.json: ");
