@@ -22,25 +22,26 @@ static bool ends_with(const char *text, const char *end)
     return n > m && !strcmp(text + n - m, end);
 }
 
-/* Whether the folder's entry `file` is a model; fills *e but for the stamp then. */
+/* Whether the folder's entry `file` is a model: a folder that holds one, whatever it is called, or
+ * a file; fills *e but for the stamp then. */
 static bool is_model(int dir, const char *file, struct tp_folder_entry *e)
 {
     static const struct { const char *inside, *suffix; } forms[] = {
         { "model.onnx", ".onnx" }, { "pipeline.json", ".json" },
     };
-    size_t length = strlen(file);
+    enum { N_FORMS = sizeof forms / sizeof *forms };
+    const size_t length = strlen(file);
     if (file[0] == '.' || length >= sizeof e->name || ends_with(file, ".preprocess.json"))
         return false;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        size_t cut = 0;
+    snprintf(e->name, sizeof e->name, "%s", file);
+    for (int i = 0; length <= 240 && i < N_FORMS; i++) {
         snprintf(e->path, sizeof e->path, "%.240s/%s", file, forms[i].inside);
-        if (ends_with(file, forms[i].suffix)) {
-            cut = strlen(forms[i].suffix);
-            snprintf(e->path, sizeof e->path, "%s", file);
-        } else if (length > 240 || faccessat(dir, e->path, F_OK, 0)) {
-            continue;
-        }
-        snprintf(e->name, sizeof e->name, "%.*s", (int)(length - cut), file);
+        if (!faccessat(dir, e->path, F_OK, 0)) return true;
+    }
+    snprintf(e->path, sizeof e->path, "%s", file);
+    for (int i = 0; i < N_FORMS; i++) {
+        if (!ends_with(file, forms[i].suffix)) continue;
+        e->name[length - strlen(forms[i].suffix)] = '\0';
         return true;
     }
     return false;

@@ -5,10 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/cost.h"
 #include "graph/plan.h"
 #include "graph/tap.h"
 
-enum { RAW_KEPT_BYTES = 64 << 10 };
+enum {
+    RAW_KEPT_BYTES = 64 << 10,
+    CONSTANTS_SHARE = 256,           /* of limits->max_operations, constants cost one part */
+    WEIGHTS_TIMES = 8,               /* that tables and packed weights may be as large as weights */
+};
 
 /* ---- constants that nodes make of constants -------------------------------------------------- */
 
@@ -59,42 +64,86 @@ static bool run_outputs(struct tp_lowering *l, struct tp_lowering *sub, const st
     const float zero = 0;
     void *workspace = aligned_alloc(64, (tp_plan_workspace_bytes(plan) + 127) / 64 * 64);
     if (workspace) tp_plan_run(plan, &zero, outputs, workspace, 1);
-    else tp_low_no_memory(l);
+    else tp_fail(l->err, TP_NO_MEMORY, "out of memory");
     free(workspace);
     tp_plan_free(plan);
     return l->err->code == TP_OK;
 }
 
-static bool begin(struct tp_lowering *l, struct tp_net *net, const struct tp_shape *input,
-                  bool first, const struct tp_limits *limits, struct tp_err *err);
+static bool is_made(const struct tp_lowering *l)
+{
+    for (int o = 0; o < l->nd->n_outputs; o++)
+        if (l->nd->outputs[o] >= 0 && !l->values[l->nd->outputs[o]].made) return false;
+    return true;
+}
 
-/* All inputs are constants: a graph of this one node is run now. */
+/* Attributes of the wrong kind are noticed when they are asked for. */
+static bool apply(struct tp_lowering *l, tp_lower_fn *fn)
+{
+    if (!fn(l) || l->err->code != TP_OK) return false;
+    return is_made(l) || tp_low_fail(l, TP_INTERNAL, "an output is not made");
+}
+
+/* What the little graph costs is taken from what constants may cost together. */
+static bool spend(struct tp_lowering *l, const struct tp_graph *g)
+{
+    int64_t cost = 0;
+    for (int i = 1; i < g->n_nodes; i++) {
+        const struct tp_node *nd = &g->nodes[i];
+        struct tp_shape *in = tp_low_room(l, nd->n_inputs, sizeof *in);
+        if (!in) return false;
+        for (int j = 0; j < nd->n_inputs; j++) in[j] = g->shapes[nd->inputs[j]];
+        const struct tp_step step = { .node = nd, .in = in, .out = g->shapes[i] };
+        cost = tp_cost_plus(cost, tp_cost_operations(&step));
+    }
+    if (cost > l->operations)
+        return tp_low_fail(l, TP_TOO_LARGE, "up to here constants cost more than %.3g operations "
+                           "(a part of --max-operations)",
+                           (double)(l->limits->max_operations / CONSTANTS_SHARE));
+    l->operations -= cost;
+    return true;
+}
+
+static bool finish_outputs(struct tp_lowering *l, struct tp_lowering *sub, bool fixed)
+{
+    const struct tp_net_node *nd = l->nd;
+    struct tp_want *wants = tp_low_room(sub, nd->n_outputs, sizeof *wants);
+    float **outputs = tp_low_room(sub, nd->n_outputs, sizeof *outputs);
+    int n = 0;
+    if (!wants || !outputs) return false;
+    for (int o = 0; o < nd->n_outputs; o++) {
+        if (!tp_low_wants(l, o)) continue;
+        struct tp_lowered *v = &sub->values[nd->outputs[o]];
+        wants[n].node = tp_low_node(sub, v, v->shape.rank, NULL);
+        wants[n].name = l->label;
+        if (wants[n].node < 0 || !copy_result(l, nd->outputs[o], v, fixed)) return false;
+        outputs[n++] = (float *)l->values[nd->outputs[o]].floats;
+    }
+    if (!spend(l, sub->graph) || !run_outputs(l, sub, wants, outputs, n)) return false;
+    for (int o = 0; o < nd->n_outputs; o++)
+        if (nd->outputs[o] >= 0) remember(l, nd->outputs[o]);
+    return true;
+}
+
+/* All inputs are constants: a graph of this one node is run now. The node's values are put aside
+ * for that, and away again: there may be very many others. */
 static bool evaluate(struct tp_lowering *l, tp_lower_fn *fn, bool fixed)
 {
     const struct tp_net_node *nd = l->nd;
-    struct tp_lowering sub;
-    if (!begin(&sub, l->net, &TP_SHAPE2(1, 1), false, l->limits, l->err)) return false;
-    bool ok = false;
-    sub.nd = l->nd;
-    sub.label = l->label;
+    struct tp_lowering sub = *l;
+    sub.first = false;
+    if (!l->aside) l->aside = tp_low_room(l, l->net->n_values, sizeof *l->aside);
+    if (!l->aside || !tp_graph_new(&sub.graph, l->net->name, &TP_SHAPE2(1, 1), l->err))
+        return false;
+    sub.graph->arena.limit_bytes = l->graph->arena.limit_bytes;
+    sub.values = l->aside;
     for (int i = 0; i < nd->n_inputs; i++)
         if (nd->inputs[i] >= 0) sub.values[nd->inputs[i]] = l->values[nd->inputs[i]];
-    struct tp_want *wants = tp_low_room(&sub, nd->n_outputs, sizeof *wants);
-    float **outputs = tp_low_room(&sub, nd->n_outputs, sizeof *outputs);
-    if (!wants || !outputs || !fn(&sub)) goto out;
-    int n = 0;
-    for (int o = 0; o < nd->n_outputs; o++) {
-        if (!tp_low_wants(l, o)) continue;
-        struct tp_lowered *v = &sub.values[nd->outputs[o]];
-        wants[n].node = tp_low_node(&sub, v, v->shape.rank, NULL);
-        wants[n].name = l->label;
-        if (wants[n].node < 0 || !copy_result(l, nd->outputs[o], v, fixed)) goto out;
-        outputs[n++] = (float *)l->values[nd->outputs[o]].floats;
-    }
-    ok = run_outputs(l, &sub, wants, outputs, n);
-    for (int o = 0; ok && o < nd->n_outputs; o++)
-        if (nd->outputs[o] >= 0) remember(l, nd->outputs[o]);
-out:
+    const bool ok = apply(&sub, fn) && finish_outputs(l, &sub, fixed);
+    for (int i = 0; i < nd->n_inputs; i++)
+        if (nd->inputs[i] >= 0) sub.values[nd->inputs[i]] = (struct tp_lowered){ 0 };
+    for (int o = 0; o < nd->n_outputs; o++)
+        if (nd->outputs[o] >= 0) sub.values[nd->outputs[o]] = (struct tp_lowered){ 0 };
     tp_graph_free(sub.graph);
     return ok;
 }
@@ -133,15 +182,35 @@ static void begin_constants(struct tp_lowering *l)
     }
 }
 
+/* A small file must not ask for much: beside its weights, as much as a run may take. */
+static void limit_memory(struct tp_lowering *l)
+{
+    const size_t run = l->limits->max_workspace_bytes;
+    struct tp_arena *lasting_arena = &l->net->arena;
+    size_t sum = 0;
+    for (int i = 0; i < l->net->n_values; i++)
+        if (l->net->values[i].weight)
+            sum += (size_t)l->net->values[i].weight->n_elements * sizeof(float);
+    sum *= WEIGHTS_TIMES;
+    if (run > SIZE_MAX / 2 - sum) return;            /* no limit */
+    l->graph->arena.limit_bytes = run + sum;
+    if (l->first) lasting_arena->limit_bytes = lasting_arena->total_bytes + run + sum;
+}
+
 static bool begin(struct tp_lowering *l, struct tp_net *net, const struct tp_shape *input,
                   bool first, const struct tp_limits *limits, struct tp_err *err)
 {
-    *l = (struct tp_lowering){ .net = net, .first = first, .limits = limits, .err = err };
+    *l = (struct tp_lowering){
+        .net = net, .first = first, .limits = limits, .err = err, .label = net->name,
+        .operations = limits->max_operations / CONSTANTS_SHARE,
+    };
     const struct tp_shape fed = tp_lower_input(net, input);
-    if (!tp_graph_new(&l->graph, net->name, &fed, err)) return false;
+    if (!tp_shape_check(&fed, limits->max_elements, "input", err) ||
+        !tp_graph_new(&l->graph, net->name, &fed, err)) return false;
+    limit_memory(l);
     l->values = tp_arena_zalloc(&l->graph->arena, (size_t)net->n_values + 1, sizeof *l->values);
     if (!l->values) {
-        tp_arena_fail(&l->graph->arena, err);
+        tp_low_no_memory(l);
         tp_graph_free(l->graph);
         return false;
     }
@@ -173,10 +242,41 @@ static bool all_constant(const struct tp_lowering *l, bool *fixed)
     return n > 0;
 }
 
-static bool is_made(const struct tp_lowering *l)
+/* Of a value without elements, the other sizes must be such as others may have. */
+static bool is_countable(const struct tp_lowering *l, const struct tp_shape *s)
 {
-    for (int o = 0; o < l->nd->n_outputs; o++)
-        if (l->nd->outputs[o] >= 0 && !l->values[l->nd->outputs[o]].made) return false;
+    struct tp_shape most = *s;
+    for (int i = 0; i < s->rank; i++) if (!s->dim[i]) most.dim[i] = 1;
+    const int64_t n = tp_shape_elements(&most);
+    return n >= 0 && (tp_shape_elements(s) || n <= l->limits->max_elements);
+}
+
+/* Inputs and outputs are as many as the operator has, and what is run has elements. */
+static bool check_node(struct tp_lowering *l, const struct tp_lower_rule *rule)
+{
+    const struct tp_net_node *nd = l->nd;
+    int n = 0;
+    for (int i = 0; i < nd->n_inputs; i++)
+        if (nd->inputs[i] >= 0) n = i + 1;
+    if (n < rule->least || (n > rule->most && rule->most != TP_LOWER_MANY))
+        return tp_low_fail(l, TP_INVALID_MODEL, "it has %d inputs; expected %s%d", n,
+                           rule->least == rule->most ? "" : n < rule->least ? "at least "
+                                                                            : "at most ",
+                           n < rule->least ? rule->least : rule->most);
+    for (int i = 0; i < rule->least; i++)
+        if (!tp_low_in(l, i)) return tp_low_fail(l, TP_INVALID_MODEL, "input %d is left out", i);
+    for (int o = rule->outputs; o < nd->n_outputs && rule->outputs != TP_LOWER_MANY; o++)
+        if (nd->outputs[o] >= 0)
+            return tp_low_fail(l, TP_INVALID_MODEL, "it has %d outputs; expected at most %d", o + 1,
+                               rule->outputs);
+    for (int i = 0; i < n; i++)
+        if (tp_low_in(l, i) && !is_countable(l, &tp_low_in(l, i)->shape))
+            return tp_low_fail(l, TP_TOO_LARGE, "input %d is %s", i,
+                               TP_SHAPE(&tp_low_in(l, i)->shape));
+    const struct tp_lowered *x = rule->kind == TP_LOWER_RUN ? tp_low_in(l, 0) : NULL;
+    if (x && tp_shape_elements(&x->shape) == 0 && rule->lower != tp_lower_concat)
+        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "its input is %s; it must have elements",
+                           TP_SHAPE(&x->shape));
     return true;
 }
 
@@ -194,13 +294,13 @@ static bool lower_node(struct tp_lowering *l)
         if (nd->attrs[i].kind == TP_ATTR_OTHER)
             return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "attribute %s is of a kind that is not "
                                "read", nd->attrs[i].name);
-    if (!tp_low_fold(l, &folded)) return false;
-    if (folded) return true;
+    if (!check_node(l, rule) || !tp_low_fold(l, &folded)) return false;
+    if (folded) return l->err->code == TP_OK;
     const bool constant = all_constant(l, &fixed);
     const bool itself = rule->kind == TP_LOWER_VIEW ||
                         (rule->kind == TP_LOWER_MOVE && constant && tp_low_in(l, 0) &&
                          tp_low_known(l, tp_low_in(l, 0)));
-    return constant && !itself ? evaluate(l, rule->lower, fixed) : rule->lower(l);
+    return constant && !itself ? evaluate(l, rule->lower, fixed) : apply(l, rule->lower);
 }
 
 /* A node that reads what cannot be made; fills `why`. */

@@ -76,16 +76,17 @@ static bool choose_axes(struct tp_lowering *l, int rank, bool *chosen, int *n)
 
 bool tp_lower_reduce(struct tp_lowering *l)
 {
-    struct tp_lowered *x = tp_low_in(l, 0);
+    struct tp_lowered *x = tp_low_in(l, 0), single;
     bool chosen[TP_MAX_RANK];
     int n, perm[TP_MAX_RANK], first;
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
-    const int rank = x->shape.rank;
-    if (!choose_axes(l, rank, chosen, &n)) return false;
+    if (!choose_axes(l, x->shape.rank, chosen, &n)) return false;
     if (n <= 0 && tp_low_int(l, "noop_with_empty_axes", 0)) return tp_low_out_value(l, 0, x);
+    const bool scalar = !x->shape.rank;              /* reduced like one of rank 1 */
+    if (scalar && !tp_low_reshape(l, x, &(struct tp_shape){ 1, { 1 } }, &single)) return false;
+    if (scalar) x = &single;
+    const int rank = x->shape.rank;
     if (n <= 0) for (int a = 0; a < rank; a++) chosen[a] = true;
     if (n <= 0) n = rank;
-    if (!rank) return tp_low_out_value(l, 0, x);
     struct tp_node nd = { .attr.axes = { .n_axes = n } };
     for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
         if (!strcmp(l->nd->op, reductions[i].op)) nd.attr.axes.reduction = reductions[i].kind;
@@ -103,7 +104,7 @@ bool tp_lower_reduce(struct tp_lowering *l)
         node = tp_low_add(l, &tp_op_reduce, &nd, &node, 1);
     }
     if (node < 0) return false;
-    if (tp_low_int(l, "keepdims", 1)) return tp_low_out(l, 0, node, perm, x->type);
+    if (tp_low_int(l, "keepdims", 1) && !scalar) return tp_low_out(l, 0, node, perm, x->type);
     return drop_axes(l, node, perm, chosen, x->type);
 }
 
@@ -112,7 +113,7 @@ bool tp_lower_arg_max(struct tp_lowering *l)
     struct tp_lowered *x = tp_low_in(l, 0);
     bool chosen[TP_MAX_RANK] = { false };
     int axis, perm[TP_MAX_RANK], first;
-    if (!x || !x->shape.rank)
+    if (!x->shape.rank)
         return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", 0), x->shape.rank, &axis)) return false;
     chosen[axis] = true;
@@ -135,7 +136,7 @@ bool tp_lower_softmax(struct tp_lowering *l)
     struct tp_lowered *x = tp_low_in(l, 0);
     const bool flat = l->net->opset < 13;
     int axis;
-    if (!x || !x->shape.rank)
+    if (!x->shape.rank)
         return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", flat ? 1 : -1), x->shape.rank, &axis)) return false;
     struct tp_node nd = { .attr.axis.log = l->nd->op[0] == 'L' };
@@ -162,9 +163,8 @@ bool tp_lower_softmax(struct tp_lowering *l)
 static const float *per_channel(struct tp_lowering *l, int i, int64_t channels)
 {
     struct tp_lowered *v = tp_low_in(l, i);
-    if (!v || !v->constant) {
-        tp_low_fail(l, v ? TP_UNSUPPORTED_FORMAT : TP_INVALID_MODEL,
-                    "input %d must be a constant", i);
+    if (!v->constant) {
+        tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "input %d must be a constant", i);
         return NULL;
     }
     if (tp_shape_elements(&v->shape) == channels) return tp_low_floats(l, v);
@@ -177,7 +177,7 @@ bool tp_lower_batch_norm(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     int perm[TP_MAX_RANK];
-    if (!x || x->shape.rank < 2)
+    if (x->shape.rank < 2)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its input must be [n, c] or more");
     bool more = tp_low_int(l, "training_mode", 0) != 0;
     for (int o = 1; o < l->nd->n_outputs; o++) more = more || tp_low_wants(l, o);
@@ -220,7 +220,7 @@ bool tp_lower_instance_norm(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     int perm[TP_MAX_RANK];
-    if (!x || x->shape.rank < 3)
+    if (x->shape.rank < 3)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its input must be [n, c] and at least one axis "
                            "more");
     const float *scale = per_channel(l, 1, x->shape.dim[1]);
@@ -239,9 +239,9 @@ bool tp_lower_group_norm(struct tp_lowering *l)
     struct tp_lowered *x = tp_low_in(l, 0), *scale = tp_low_in(l, 1);
     const int64_t groups = tp_low_int(l, "num_groups", 0);
     int perm[TP_MAX_RANK];
-    if (!x || !scale || x->shape.rank < 3)
+    if (x->shape.rank < 3)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its input must be [n, c] and at least one axis "
-                           "more, with a scale and a shift");
+                           "more");
     const struct tp_shape s = x->shape;
     const int64_t channels = s.dim[1];
     if (groups < 1 || channels % groups)
@@ -293,8 +293,7 @@ bool tp_lower_layer_norm(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0), *scale = tp_low_in(l, 1), *shift = tp_low_in(l, 2);
     int axis, perm[TP_MAX_RANK];
-    if (!x || !x->shape.rank || !scale)
-        return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes, and a scale");
+    if (!x->shape.rank) return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     const int rank = x->shape.rank;
     if (!tp_low_axis(l, tp_low_int(l, "axis", -1), rank, &axis)) return false;
     const float epsilon = tp_low_float(l, "epsilon", 1e-5f);
@@ -331,7 +330,7 @@ bool tp_lower_lrn(struct tp_lowering *l)
     const int64_t size = tp_low_int(l, "size", 0);
     int perm[TP_MAX_RANK];
     struct tp_node nd = { 0 };
-    if (!x || x->shape.rank < 2)
+    if (x->shape.rank < 2)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its input must be [n, c] or more");
     if (size < 1 || size > TP_MAX_CHANNELS)
         return tp_low_fail(l, TP_INVALID_MODEL, "size is %lld; it must be at least 1",
@@ -349,7 +348,7 @@ bool tp_lower_lp_norm(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     int axis;
-    if (!x || !x->shape.rank)
+    if (!x->shape.rank)
         return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input with axes");
     if (!tp_low_axis(l, tp_low_int(l, "axis", -1), x->shape.rank, &axis)) return false;
     const int *perm = x->constant ? NULL : x->perm;

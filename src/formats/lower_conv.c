@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { MOST_DEPTH = 256 };           /* of a kernel: each plane is a convolution */
+
 struct conv {
     struct tp_low_window w;
     struct tp_conv_attr attr;        /* of one plane's convolution */
@@ -45,7 +47,6 @@ static bool read_conv(struct tp_lowering *l, struct conv *c)
 {
     struct tp_lowered *x = tp_low_in(l, 0), *bias = tp_low_in(l, 2);
     c->weights = tp_low_in(l, 1);
-    if (!x || !c->weights) return tp_low_fail(l, TP_INVALID_MODEL, "it needs an input and weights");
     if (!c->weights->constant || (bias && !bias->constant))
         return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "its weights are computed from the model's "
                            "input; they must be constants");
@@ -81,8 +82,11 @@ static const float *packed_plane(struct tp_lowering *l, struct conv *c, int z)
     w.column *= depth;
     w.group *= depth;
     const float *packed;
-    if (!tp_pack_conv(&packed, &w, &c->attr, l->label, tp_kernels_get(), arena, 1, l->err))
+    struct tp_err err = { 0 };
+    if (!tp_pack_conv(&packed, &w, &c->attr, l->label, tp_kernels_get(), arena, 1, &err)) {
+        tp_low_no_memory(l);
         return NULL;
+    }
     if (lasts) l->nd->packed[z] = packed;
     const ptrdiff_t index = v - l->values;
     if (lasts && raw && z == depth - 1) l->net->values[index].n_packed++;
@@ -124,6 +128,9 @@ static bool finish(struct tp_lowering *l, struct conv *c, int volume)
     }
     c->attr.window.padding = TP_PADDING_EXPLICIT;
     int sum = -1;
+    if (w->kernel[0] > MOST_DEPTH)
+        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "a kernel with a depth of %lld; at most %d is "
+                           "there", (long long)w->kernel[0], (int)MOST_DEPTH);
     if (w->kernel[0] == 1 && w->strides[0] == 1 && !w->before[0] && !w->after[0]) {
         sum = convolve(l, c, 0, tp_low_planes(l, volume), true);
     } else {
@@ -186,7 +193,12 @@ static bool read_extent(struct tp_lowering *l, const struct tp_low_window *w, co
     if (n != w->n_axes && n != w->n_axes + 2)
         return tp_low_fail(l, TP_INVALID_MODEL, "%s has %d numbers; expected %d", name, n,
                            w->n_axes);
-    for (int i = 0; i < w->n_axes; i++) out[3 - w->n_axes + i] = values[n - w->n_axes + i];
+    for (int i = 0; i < w->n_axes; i++) {
+        const int64_t value = values[n - w->n_axes + i];
+        if (value < 0 || value > INT32_MAX)
+            return tp_low_fail(l, TP_INVALID_MODEL, "%s has %lld", name, (long long)value);
+        out[3 - w->n_axes + i] = value;
+    }
     return true;
 }
 

@@ -13,10 +13,8 @@ static bool is_float(enum tp_onnx_type t)
 
 static bool activate(struct tp_lowering *l, struct tp_act act, enum tp_onnx_type type)
 {
-    const struct tp_lowered *x = tp_low_in(l, 0);
     struct tp_lowered *v = tp_low_in(l, 0);
     const struct tp_node nd = { .act = act };
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     const int from = tp_low_node(l, v, v->shape.rank, v->constant ? NULL : v->perm);
     return tp_low_out(l, 0, tp_low_add(l, &tp_op_activation, &nd, &from, 1),
                       v->constant ? NULL : v->perm, type);
@@ -60,10 +58,10 @@ static const struct {
 bool tp_lower_activation(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     if (!strcmp(l->nd->op, "Gelu")) {
-        const bool tanh_form = !strcmp(tp_low_string(l, "approximate", "none"), "tanh");
-        const struct tp_act gelu = { .kind = tanh_form ? TP_ACT_GELU_TANH : TP_ACT_GELU };
+        const char *form;
+        if (!tp_low_word(l, "approximate", "none", "none tanh", &form)) return false;
+        const struct tp_act gelu = { .kind = *form == 't' ? TP_ACT_GELU_TANH : TP_ACT_GELU };
         return activate(l, gelu, x->type);
     }
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
@@ -99,7 +97,6 @@ bool tp_lower_clip(struct tp_lowering *l)
 {
     struct tp_act act = { .kind = TP_ACT_CLAMP };
     bool known[2];
-    if (!tp_low_in(l, 0)) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     if (!clip_bound(l, "min", 1, -INFINITY, &act.alpha, &known[0]) ||
         !clip_bound(l, "max", 2, INFINITY, &act.beta, &known[1])) return false;
     if (!known[0] || !known[1])
@@ -164,7 +161,7 @@ static bool try_affine(struct tp_lowering *l, bool *done)
     const char *op = l->nd->op;
     struct tp_lowered *a = tp_low_in(l, 0), *b = tp_low_in(l, 1);
     *done = false;
-    if (!a || !b || strlen(op) != 3 || !strstr("Add Sub Mul Div", op)) return true;
+    if (strlen(op) != 3 || !strstr("Add Sub Mul Div", op)) return true;
     const bool swapped = is_per_channel(a, b);
     if (!swapped && !is_per_channel(b, a)) return true;
     if (swapped && op[0] == 'D') return true;
@@ -257,8 +254,6 @@ static bool lower_binary(struct tp_lowering *l)
 bool tp_lower_binary(struct tp_lowering *l)
 {
     struct tp_lowered *b = tp_low_in(l, 1);
-    if (l->nd->n_inputs != 2 || !tp_low_in(l, 0) || !b)
-        return tp_low_fail(l, TP_INVALID_MODEL, "it has %d inputs; expected 2", l->nd->n_inputs);
     const struct tp_lowered as_it_was = *b;          /* others may read it too */
     const bool ok = align_old(l) && lower_binary(l);
     *b = as_it_was;
@@ -268,10 +263,9 @@ bool tp_lower_binary(struct tp_lowering *l)
 /* x^2 and its like know their exponent. */
 bool tp_lower_pow(struct tp_lowering *l)
 {
-    struct tp_lowered *exponent = tp_low_in(l, 1);
-    const double *p = exponent ? tp_low_known(l, exponent) : NULL;
-    struct tp_lowered *x = tp_low_in(l, 0);
-    if (!p || !x || x->constant || tp_shape_elements(&exponent->shape) != 1 ||
+    struct tp_lowered *x = tp_low_in(l, 0), *exponent = tp_low_in(l, 1);
+    const double *p = tp_low_known(l, exponent);
+    if (!p || x->constant || tp_shape_elements(&exponent->shape) != 1 ||
         exponent->shape.rank > x->shape.rank) return tp_lower_binary(l);
     struct tp_act act = { .kind = TP_ACT_POW, .alpha = (float)*p };
     if (*p == 2) act.kind = TP_ACT_SQUARE;
@@ -286,7 +280,6 @@ bool tp_lower_variadic(struct tp_lowering *l)
     const int n = l->nd->n_inputs;
     int perm[TP_MAX_RANK];
     struct tp_node nd = { 0 };
-    if (n < 1 || !tp_low_in(l, 0)) return tp_low_fail(l, TP_INVALID_MODEL, "it has no inputs");
     if (n == 1) return tp_low_out_value(l, 0, tp_low_in(l, 0));
     if (op[0] == 'S' || !strcmp(op, "Mean")) {
         nd.attr.combine.mean = op[0] == 'M';
@@ -308,22 +301,17 @@ bool tp_lower_variadic(struct tp_lowering *l)
 bool tp_lower_where(struct tp_lowering *l)
 {
     int perm[TP_MAX_RANK];
-    if (l->nd->n_inputs != 3)
-        return tp_low_fail(l, TP_INVALID_MODEL, "it has %d inputs; expected 3", l->nd->n_inputs);
     const int node = broadcast(l, &tp_op_where, NULL, 3, perm);
-    return tp_low_out(l, 0, node, perm, tp_low_in(l, 1) ? tp_low_in(l, 1)->type : TP_ONNX_FLOAT);
+    return tp_low_out(l, 0, node, perm, tp_low_in(l, 1)->type);
 }
 
 /* ---- other types, same numbers --------------------------------------------------------------- */
 
 bool tp_lower_cast(struct tp_lowering *l)
 {
-    const enum tp_onnx_type to = (enum tp_onnx_type)tp_low_int(l, "to", 0);
     struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
-    if (!tp_onnx_type_bytes(to))
-        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "a cast to element type %s is not there",
-                           tp_onnx_type_name(to));
+    enum tp_onnx_type to;
+    if (!tp_low_cast_type(l, &to)) return false;
     if (to == TP_ONNX_BOOL && x->type != TP_ONNX_BOOL) {
         const struct tp_node zero = { .attr.binary = TP_BINARY_EQUAL, .act.kind = TP_ACT_NOT };
         const int *perm = x->constant ? NULL : x->perm;
@@ -339,7 +327,6 @@ bool tp_lower_cast(struct tp_lowering *l)
 
 bool tp_lower_identity(struct tp_lowering *l)
 {
-    if (!tp_low_in(l, 0)) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     return tp_low_out_value(l, 0, tp_low_in(l, 0));
 }
 
@@ -348,7 +335,6 @@ bool tp_lower_dropout(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0), *training = tp_low_in(l, 2);
     const double *mode = training ? tp_low_known(l, training) : NULL;
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     if (training && (!mode || *mode != 0))
         return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "training mode is not there");
     if (tp_low_wants(l, 1)) {

@@ -137,11 +137,9 @@ static bool is_unary(const char *op)
 static bool fold_unary(struct tp_lowering *l, const struct tp_lowered *in)
 {
     const bool cast = !strcmp(l->nd->op, "Cast");
-    const enum tp_onnx_type to = cast ? (enum tp_onnx_type)tp_low_int(l, "to", 0) : in->type;
     const int64_t n = tp_shape_elements(&in->shape);
-    if (cast && !tp_onnx_type_bytes(to))
-        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "a cast to element type %d is not there",
-                           (int)to);
+    enum tp_onnx_type to = in->type;
+    if (cast && !tp_low_cast_type(l, &to)) return false;
     double *out = tp_low_room(l, n, sizeof *out);
     if (!out) return false;
     for (int64_t i = 0; i < n; i++) {
@@ -191,7 +189,7 @@ static bool fold_concat(struct tp_lowering *l)
     struct tp_shape shape = tp_low_in(l, 0)->shape;
     int axis;
     int64_t n = 0, at = 0;
-    if (!tp_low_axis(l, tp_low_int(l, "axis", 0), shape.rank, &axis)) return false;
+    if (!tp_low_concat_axis(l, shape.rank, &axis)) return false;
     shape.dim[axis] = 0;
     for (int i = 0; i < l->nd->n_inputs; i++) {
         const struct tp_shape *s = &tp_low_in(l, i)->shape;

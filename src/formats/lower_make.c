@@ -44,7 +44,6 @@ bool tp_lower_constant(struct tp_lowering *l)
 bool tp_lower_shape(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     const int rank = x->shape.rank;
     int64_t start = tp_low_int(l, "start", 0), end = tp_low_int(l, "end", rank);
     double dims[TP_MAX_RANK];
@@ -59,16 +58,14 @@ bool tp_lower_shape(struct tp_lowering *l)
 bool tp_lower_size(struct tp_lowering *l)
 {
     const struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     const double n = (double)tp_shape_elements(&x->shape);
     return make_known(l, TP_ONNX_INT64, 1, true, &n);
 }
 
 bool tp_lower_constant_of_shape(struct tp_lowering *l)
 {
-    const struct tp_net_attr *a = tp_net_attr(l->nd, "value");
-    const bool given = a && a->kind == TP_ATTR_TENSOR && a->tensor.n_elements == 1 &&
-                       tp_onnx_type_bytes(a->tensor.type);
+    const struct tp_net_attr *a = tp_low_attr(l, "value", TP_ATTR_TENSOR);
+    const bool given = a && a->tensor.n_elements == 1 && tp_onnx_type_bytes(a->tensor.type);
     const double value = given ? tp_net_element(&a->tensor, 0) : 0;
     const enum tp_onnx_type type = given ? a->tensor.type : TP_ONNX_FLOAT;
     int64_t dims[TP_MAX_RANK];
@@ -94,10 +91,9 @@ bool tp_lower_constant_of_shape(struct tp_lowering *l)
     float *data = tp_low_room(l, elements, sizeof *data);
     if (!data) return false;
     for (int64_t i = 0; i < elements; i++) data[i] = (float)value;
-    const struct tp_lowered *shape = tp_low_in(l, 0);
     return tp_low_out_value(l, 0, &(struct tp_lowered){
-        .made = true, .constant = true, .fixed = shape && shape->fixed, .type = type, .shape = s,
-        .floats = data, .node = -1,
+        .made = true, .constant = true, .fixed = true, .type = type, .shape = s, .floats = data,
+        .node = -1,
     });
 }
 
@@ -106,9 +102,9 @@ bool tp_lower_range(struct tp_lowering *l)
     double value[3];
     for (int i = 0; i < 3; i++) {
         struct tp_lowered *v = tp_low_in(l, i);
-        const double *known = v ? tp_low_known(l, v) : NULL;
+        const double *known = tp_low_known(l, v);
         if (!known || tp_shape_elements(&v->shape) != 1)
-            return tp_low_fail(l, v && !v->constant ? TP_UNSUPPORTED_FORMAT : TP_INVALID_MODEL,
+            return tp_low_fail(l, !v->constant ? TP_UNSUPPORTED_FORMAT : TP_INVALID_MODEL,
                                "start, limit and delta must be one constant each");
         value[i] = *known;
     }

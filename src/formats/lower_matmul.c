@@ -23,9 +23,12 @@ static const float *packed_weights(struct tp_lowering *l, struct tp_lowered *v, 
         tp_low_no_memory(l);
         return NULL;
     }
+    struct tp_err err = { 0 };
     if (!tp_pack_gemm(&packed, &w, (int)(turned ? columns : rows), (int)(turned ? rows : columns),
-                      l->label, tp_kernels_get(), arena, 1, l->err))
+                      l->label, tp_kernels_get(), arena, 1, &err)) {
+        tp_low_no_memory(l);
         return NULL;
+    }
     *kept = packed;
     if (lasts) l->nd->packed = kept;
     if (lasts && raw) l->net->values[v - l->values].n_packed++;
@@ -83,9 +86,9 @@ bool tp_lower_gemm(struct tp_lowering *l)
     const float alpha = tp_low_float(l, "alpha", 1), beta = tp_low_float(l, "beta", 1);
     const bool turn_b = tp_low_int(l, "transB", 0) != 0;
     int node;
-    if (!a || !b || a->shape.rank != 2 || b->shape.rank != 2)
+    if (a->shape.rank != 2 || b->shape.rank != 2)
         return tp_low_fail(l, TP_INVALID_SHAPE, "it needs two matrices; it has %s and %s",
-                           a ? TP_SHAPE(&a->shape) : "none", b ? TP_SHAPE(&b->shape) : "none");
+                           TP_SHAPE(&a->shape), TP_SHAPE(&b->shape));
     if (tp_low_int(l, "transA", 0)) {
         if (!tp_low_transpose(l, a, swap, &turned)) return false;
         a = &turned;
@@ -139,7 +142,7 @@ bool tp_lower_matmul(struct tp_lowering *l)
 {
     struct tp_lowered *a = tp_low_in(l, 0), *b = tp_low_in(l, 1);
     int perm[TP_MAX_RANK];
-    if (!a || !b || !a->shape.rank || !b->shape.rank)
+    if (!a->shape.rank || !b->shape.rank)
         return tp_low_fail(l, TP_INVALID_SHAPE, "it needs two inputs with axes");
     const int rank = a->shape.rank;
     if (a->constant || !b->constant || b->shape.rank != 2 || rank < 2) return matmul(l, a, b);

@@ -3,13 +3,6 @@
 
 #include <string.h>
 
-static struct tp_lowered *data(struct tp_lowering *l)
-{
-    struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
-    return x;
-}
-
 /* ---- other shapes ---------------------------------------------------------------------------- */
 
 static bool reshape_to(struct tp_lowering *l, struct tp_lowered *x, const struct tp_shape *shape)
@@ -20,10 +13,10 @@ static bool reshape_to(struct tp_lowering *l, struct tp_lowered *x, const struct
 
 bool tp_lower_reshape(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l);
+    struct tp_lowered *x = tp_low_in(l, 0);
     int64_t target[TP_MAX_RANK], known = 1;
     int n, open = -1;
-    if (!x || !tp_low_ints(l, "shape", 1, target, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, "shape", 1, target, TP_MAX_RANK, &n)) return false;
     if (n < 0) return tp_low_fail(l, TP_INVALID_MODEL, "it has no shape to reshape to");
     struct tp_shape s = { .rank = n };
     const bool keep_zero = tp_low_int(l, "allowzero", 0) != 0;
@@ -50,8 +43,7 @@ bool tp_lower_reshape(struct tp_lowering *l)
 
 bool tp_lower_flatten(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l);
-    if (!x) return false;
+    struct tp_lowered *x = tp_low_in(l, 0);
     const int rank = x->shape.rank;
     const int64_t axis = tp_low_int(l, "axis", 1), at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at > rank)
@@ -63,11 +55,11 @@ bool tp_lower_flatten(struct tp_lowering *l)
 
 bool tp_lower_squeeze(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l);
+    struct tp_lowered *x = tp_low_in(l, 0);
     int64_t axes[TP_MAX_RANK];
     bool gone[TP_MAX_RANK] = { false };
     int n, axis;
-    if (!x || !tp_low_ints(l, "axes", 1, axes, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, "axes", 1, axes, TP_MAX_RANK, &n)) return false;
     for (int i = 0; i < n; i++) {
         if (!tp_low_axis(l, axes[i], x->shape.rank, &axis)) return false;
         if (x->shape.dim[axis] != 1)
@@ -83,11 +75,11 @@ bool tp_lower_squeeze(struct tp_lowering *l)
 
 bool tp_lower_unsqueeze(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l);
+    struct tp_lowered *x = tp_low_in(l, 0);
     int64_t axes[TP_MAX_RANK];
     bool fresh[TP_MAX_RANK] = { false };
     int n, axis;
-    if (!x || !tp_low_ints(l, "axes", 1, axes, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, "axes", 1, axes, TP_MAX_RANK, &n)) return false;
     if (n < 0 || x->shape.rank + n > TP_MAX_RANK)
         return tp_low_fail(l, TP_INVALID_MODEL, "it needs axes, and its output at most %d",
                            (int)TP_MAX_RANK);
@@ -103,11 +95,11 @@ bool tp_lower_unsqueeze(struct tp_lowering *l)
 
 bool tp_lower_transpose(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), out;
+    struct tp_lowered *x = tp_low_in(l, 0), out;
     int64_t perm[TP_MAX_RANK];
     int n, order[TP_MAX_RANK];
     bool used[TP_MAX_RANK] = { false };
-    if (!x || !tp_low_ints(l, "perm", -1, perm, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, "perm", -1, perm, TP_MAX_RANK, &n)) return false;
     const int rank = x->shape.rank;
     if (n >= 0 && n != rank)
         return tp_low_fail(l, TP_INVALID_MODEL, "perm has %d numbers; its input has rank %d", n,
@@ -133,9 +125,8 @@ static bool regroup(struct tp_lowering *l, const struct tp_shape *apart, const i
 
 static bool read_block(struct tp_lowering *l, int64_t *b)
 {
-    struct tp_lowered *x = data(l);
+    struct tp_lowered *x = tp_low_in(l, 0);
     *b = tp_low_int(l, "blocksize", 0);
-    if (!x) return false;
     if (x->shape.rank == 4 && *b >= 1 && *b <= 1 << 15) return true;
     return tp_low_fail(l, TP_INVALID_MODEL, "its input is %s and blocksize %lld; expected "
                        "[n, c, h, w] and at least 1", TP_SHAPE(&x->shape), (long long)*b);
@@ -150,7 +141,9 @@ bool tp_lower_depth_to_space(struct tp_lowering *l)
     if (d[1] % (b * b))
         return tp_low_fail(l, TP_INVALID_SHAPE, "%lld channels do not make blocks of %lld x %lld",
                            (long long)d[1], (long long)b, (long long)b);
-    const bool crd = !strcmp(tp_low_string(l, "mode", "DCR"), "CRD");
+    const char *mode;
+    if (!tp_low_word(l, "mode", "DCR", "DCR CRD", &mode)) return false;
+    const bool crd = *mode == 'C';
     const struct tp_shape dcr_apart = { 6, { d[0], b, b, c, d[2], d[3] } };
     const struct tp_shape crd_apart = { 6, { d[0], c, b, b, d[2], d[3] } };
     return regroup(l, crd ? &crd_apart : &dcr_apart, crd ? crd_order : dcr_order,
@@ -173,17 +166,23 @@ bool tp_lower_space_to_depth(struct tp_lowering *l)
 
 /* ---- parts and joints ------------------------------------------------------------------------ */
 
+/* In opset 1 the axis may be left out. */
+bool tp_low_concat_axis(struct tp_lowering *l, int rank, int *axis)
+{
+    if (l->net->opset >= 4 && !tp_net_attr(l->nd, "axis"))
+        return tp_low_fail(l, TP_INVALID_MODEL, "attribute axis is not there");
+    return tp_low_axis(l, tp_low_int(l, "axis", 1), rank, axis);
+}
+
+/* Inputs without elements add nothing. */
 bool tp_lower_concat(struct tp_lowering *l)
 {
-    const int n = l->nd->n_inputs;
     const struct tp_lowered *first = NULL;
-    int axis, perm[TP_MAX_RANK];
-    int *inputs = tp_low_room(l, n, sizeof *inputs);
-    if (!inputs || !data(l)) return false;
+    int axis, perm[TP_MAX_RANK], n = 0;
+    int *inputs = tp_low_room(l, l->nd->n_inputs, sizeof *inputs);
     const int rank = tp_low_in(l, 0)->shape.rank;
-    const struct tp_net_attr *a = tp_net_attr(l->nd, "axis");
-    if (!tp_low_axis(l, a && a->kind == TP_ATTR_INT ? a->i : 1, rank, &axis)) return false;
-    for (int i = 0; i < n; i++) {
+    if (!inputs || !tp_low_concat_axis(l, rank, &axis)) return false;
+    for (int i = 0; i < l->nd->n_inputs; i++) {
         const struct tp_lowered *v = tp_low_in(l, i);
         if (!v || v->shape.rank != rank)
             return tp_low_fail(l, TP_INVALID_SHAPE, "input %d has not the rank of the first, %d",
@@ -191,8 +190,12 @@ bool tp_lower_concat(struct tp_lowering *l)
         if (!v->constant && !first) first = v;
     }
     for (int k = 0; k < rank; k++) perm[k] = first ? first->perm[k] : k;
-    for (int i = 0; i < n; i++)
-        if ((inputs[i] = tp_low_node(l, tp_low_in(l, i), rank, perm)) < 0) return false;
+    for (int i = 0; i < l->nd->n_inputs; i++) {
+        struct tp_lowered *v = tp_low_in(l, i);
+        if (tp_shape_elements(&v->shape) == 0) continue;
+        if ((inputs[n++] = tp_low_node(l, v, rank, perm)) < 0) return false;
+    }
+    if (!n) return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "none of its inputs has elements");
     struct tp_node nd = { 0 };
     while (perm[nd.attr.axis.axis] != axis) nd.attr.axis.axis++;
     return tp_low_out(l, 0, tp_low_add(l, &tp_op_concat, &nd, inputs, n), perm,
@@ -210,11 +213,11 @@ static int32_t *stairs(struct tp_lowering *l, int64_t n, int64_t begin, int64_t 
 bool tp_lower_split(struct tp_lowering *l)
 {
     enum { MOST_PARTS = 4096 };
-    struct tp_lowered *x = data(l), out;
+    struct tp_lowered *x = tp_low_in(l, 0), out;
     const int parts = l->nd->n_outputs;
     int64_t *sizes = tp_low_room(l, MOST_PARTS, sizeof *sizes), at = 0;
     int axis, n;
-    if (!x || !sizes || !tp_low_axis(l, tp_low_int(l, "axis", 0), x->shape.rank, &axis) ||
+    if (!sizes || !tp_low_axis(l, tp_low_int(l, "axis", 0), x->shape.rank, &axis) ||
         !tp_low_ints(l, "split", 1, sizes, MOST_PARTS, &n)) return false;
     const int64_t length = x->shape.dim[axis];
     const int64_t share = (length + parts - 1) / parts;
@@ -246,10 +249,10 @@ static int64_t clamp(int64_t x, int64_t least, int64_t most)
 
 bool tp_lower_slice(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), out;
+    struct tp_lowered *x = tp_low_in(l, 0), out;
     int64_t starts[TP_MAX_RANK], ends[TP_MAX_RANK], axes[TP_MAX_RANK], steps[TP_MAX_RANK];
     int n, n_ends, n_axes, n_steps;
-    if (!x || !tp_low_ints(l, "starts", 1, starts, TP_MAX_RANK, &n) ||
+    if (!tp_low_ints(l, "starts", 1, starts, TP_MAX_RANK, &n) ||
         !tp_low_ints(l, "ends", 2, ends, TP_MAX_RANK, &n_ends) ||
         !tp_low_ints(l, "axes", 3, axes, TP_MAX_RANK, &n_axes) ||
         !tp_low_ints(l, NULL, 4, steps, TP_MAX_RANK, &n_steps)) return false;
@@ -281,9 +284,8 @@ bool tp_lower_slice(struct tp_lowering *l)
 
 bool tp_lower_gather(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), *at = tp_low_in(l, 1), picked, out;
+    struct tp_lowered *x = tp_low_in(l, 0), *at = tp_low_in(l, 1), picked, out;
     int axis;
-    if (!x || !at) return tp_low_fail(l, TP_INVALID_MODEL, "it needs data and indices");
     if (!tp_low_axis(l, tp_low_int(l, "axis", 0), x->shape.rank, &axis)) return false;
     const int64_t n = tp_shape_elements(&at->shape), length = x->shape.dim[axis];
     const float *indices = at->constant ? tp_low_floats(l, at) : NULL;
@@ -317,10 +319,10 @@ bool tp_lower_gather(struct tp_lowering *l)
 
 bool tp_lower_expand(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), wide, out;
+    struct tp_lowered *x = tp_low_in(l, 0), wide, out;
     int64_t target[TP_MAX_RANK];
     int n;
-    if (!x || !tp_low_ints(l, NULL, 1, target, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, NULL, 1, target, TP_MAX_RANK, &n)) return false;
     if (n < 0) return tp_low_fail(l, TP_INVALID_MODEL, "it has no shape to expand to");
     struct tp_shape s = { .rank = n > x->shape.rank ? n : x->shape.rank };
     const int pad = s.rank - x->shape.rank;
@@ -342,10 +344,10 @@ bool tp_lower_expand(struct tp_lowering *l)
 
 bool tp_lower_tile(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), out;
+    struct tp_lowered *x = tp_low_in(l, 0), out;
     int64_t repeats[TP_MAX_RANK];
     int n;
-    if (!x || !tp_low_ints(l, NULL, 1, repeats, TP_MAX_RANK, &n)) return false;
+    if (!tp_low_ints(l, NULL, 1, repeats, TP_MAX_RANK, &n)) return false;
     if (n != x->shape.rank)
         return tp_low_fail(l, TP_INVALID_MODEL, "%d repeats; its input has rank %d", n,
                            x->shape.rank);
@@ -397,9 +399,11 @@ static bool read_pads(struct tp_lowering *l, const struct tp_lowered *x, int64_t
 {
     int64_t pads[2 * TP_MAX_RANK], axes[TP_MAX_RANK];
     int n, n_axes, axis;
-    if (!tp_low_ints(l, "pads", 1, pads, 2 * TP_MAX_RANK, &n) ||
+    const char *name = l->net->opset < 2 ? "paddings" : "pads";
+    if (!tp_low_ints(l, name, 1, pads, 2 * TP_MAX_RANK, &n) ||
         !tp_low_ints(l, NULL, 3, axes, TP_MAX_RANK, &n_axes)) return false;
     const int count = n_axes >= 0 ? n_axes : x->shape.rank;
+    if (n < 0) return tp_low_fail(l, TP_INVALID_MODEL, "%s is not there", name);
     if (n != 2 * count)
         return tp_low_fail(l, TP_INVALID_MODEL, "pads has %d numbers; expected %d", n, 2 * count);
     memset(before, 0, TP_MAX_RANK * sizeof *before);
@@ -421,18 +425,16 @@ static bool read_pads(struct tp_lowering *l, const struct tp_lowered *x, int64_t
 
 bool tp_lower_pad(struct tp_lowering *l)
 {
-    struct tp_lowered *x = data(l), *fill = tp_low_in(l, 2), out;
-    const char *mode = tp_low_string(l, "mode", "constant");
+    struct tp_lowered *x = tp_low_in(l, 0), *fill = tp_low_in(l, 2), out;
+    const char *mode;
     int64_t before[TP_MAX_RANK], after[TP_MAX_RANK];
-    if (!x || !read_pads(l, x, before, after)) return false;
+    if (!tp_low_word(l, "mode", "constant", "constant reflect edge wrap", &mode) ||
+        !read_pads(l, x, before, after)) return false;
     const double *value = fill ? tp_low_known(l, fill) : NULL;
     struct tp_take_attr take = { .fill = tp_low_float(l, "value", 0) };
     if (fill && (!value || tp_shape_elements(&fill->shape) != 1))
         return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "the value to pad with must be one constant");
     if (value) take.fill = (float)*value;
-    if (strcmp(mode, "constant") && strcmp(mode, "reflect") && strcmp(mode, "edge") &&
-        strcmp(mode, "wrap"))
-        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "mode '%.32s' is not there", mode);
     bool maps = x->shape.rank == 4 && mode[0] == 'c' && !before[0] && !before[1] && !after[0] &&
                 !after[1] && !x->constant;
     for (int i = 2; i < 4; i++) maps = maps && before[i] >= 0 && after[i] >= 0;

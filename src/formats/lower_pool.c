@@ -82,16 +82,21 @@ static enum tp_pool_op kind_of(const char *op)
     return strstr(op, "Lp") ? TP_OP_LP : TP_OP_AVG;
 }
 
+/* Of LpPool; in opset 1 any number. */
+static float power_of(struct tp_lowering *l)
+{
+    return l->net->opset < 2 ? tp_low_float(l, "p", 2) : (float)tp_low_int(l, "p", 2);
+}
+
 bool tp_lower_pool(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     struct tp_low_window w;
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     if (!tp_low_window(l, &x->shape, NULL, &w)) return false;
     struct tp_node nd = { .attr.pool = {
         .kind = kind_of(l->nd->op), .window = plane_window(&w),
         .count_include_pad = tp_low_int(l, "count_include_pad", 0) != 0,
-        .p = (float)tp_low_int(l, "p", 2),
+        .p = power_of(l),
     } };
     const int volume = tp_low_volume(l, x), planes = tp_low_planes(l, volume);
     int pooled = tp_low_add(l, &tp_op_pool, &nd, &planes, 1);
@@ -104,12 +109,11 @@ bool tp_lower_pool(struct tp_lowering *l)
 bool tp_lower_global_pool(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
     if (x->shape.rank < 3 || x->shape.rank > 5)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its input is %s; expected [n, c] and one to three "
                            "axes more", TP_SHAPE(&x->shape));
     const struct tp_node nd = { .attr.pool = {
-        .kind = kind_of(l->nd->op), .p = (float)tp_low_int(l, "p", 2), .keep_dims = true,
+        .kind = kind_of(l->nd->op), .p = power_of(l), .keep_dims = true,
     } };
     const int volume = tp_low_volume(l, x);
     if (volume < 0) return false;
@@ -142,7 +146,6 @@ bool tp_lower_max_unpool(struct tp_lowering *l)
     struct tp_low_window w;
     int64_t shape[5], size[2];
     int n;
-    if (!x || !at) return tp_low_fail(l, TP_INVALID_MODEL, "it needs maxima and their indices");
     struct tp_shape wide = x->shape;
     for (int i = 2; i < wide.rank; i++) wide.dim[i] = INT32_MAX;
     if (!tp_low_window(l, &wide, NULL, &w) || !tp_low_ints(l, NULL, 2, shape, 5, &n)) return false;
@@ -163,6 +166,8 @@ bool tp_lower_max_unpool(struct tp_lowering *l)
             return tp_low_fail(l, TP_INVALID_SHAPE, "its output would be of size %lld where %lld "
                                "is needed", (long long)size[i], (long long)own[i]);
     }
+    const struct tp_shape out_shape = TP_SHAPE4(x->shape.dim[0], x->shape.dim[1], own[0], own[1]);
+    if (!tp_shape_check(&out_shape, l->limits->max_elements, l->label, l->err)) return false;
     const int map = tp_low_planes(l, tp_low_volume(l, x));
     int index = tp_low_planes(l, tp_low_volume(l, at));
     const int offset = map_offsets(l, x->shape.dim[0], x->shape.dim[1], own[0] * own[1]);
@@ -179,7 +184,7 @@ bool tp_lower_max_unpool(struct tp_lowering *l)
 static bool roi_map(struct tp_lowering *l, struct tp_lowered *x, int *map)
 {
     int perm[TP_MAX_RANK];
-    if (!x || x->shape.rank != 4)
+    if (x->shape.rank != 4)
         return tp_low_fail(l, TP_INVALID_SHAPE, "its first input must be a map [n, c, h, w]");
     tp_low_channels_last(4, perm);
     *map = tp_low_node(l, x, 4, perm);
@@ -198,20 +203,23 @@ static bool roi_out(struct tp_lowering *l, const struct tp_roi_attr *attr, const
 bool tp_lower_roi_align(struct tp_lowering *l)
 {
     struct tp_lowered *boxes = tp_low_in(l, 1), *images = tp_low_in(l, 2);
-    const char *mode = tp_low_string(l, "mode", "avg");
-    const char *coordinates = tp_low_string(l, "coordinate_transformation_mode",
-                                            l->net->opset >= 16 ? "half_pixel"
-                                                                : "output_half_pixel");
     const float scale = tp_low_float(l, "spatial_scale", 1);
-    const struct tp_roi_attr attr = {
-        .kind = !strcmp(mode, "max") ? TP_OP_MAX : TP_OP_AVG,
-        .bins = { (int)tp_low_int(l, "output_height", 1), (int)tp_low_int(l, "output_width", 1) },
-        .sampling_ratio = (int)tp_low_int(l, "sampling_ratio", 0), .scale = { scale, scale },
-        .half_pixel = !strcmp(coordinates, "half_pixel"),
-    };
+    const char *mode, *coordinates;
+    struct tp_roi_attr attr = { .scale = { scale, scale } };
     int inputs[3];
+    if (!tp_low_word(l, "mode", "avg", "avg max", &mode) ||
+        !tp_low_word(l, "coordinate_transformation_mode",
+                     l->net->opset >= 16 ? "half_pixel" : "output_half_pixel",
+                     "half_pixel output_half_pixel", &coordinates) ||
+        !tp_low_int_in(l, "output_height", 1, 1, TP_MAX_CHANNELS, &attr.bins[0]) ||
+        !tp_low_int_in(l, "output_width", 1, 1, TP_MAX_CHANNELS, &attr.bins[1]) ||
+        !tp_low_int_in(l, "sampling_ratio", 0, 0, TP_MAX_CHANNELS, &attr.sampling_ratio))
+        return false;
+    attr.half_pixel = *coordinates == 'h';
+    attr.by_neighbour = *mode == 'm';
+    attr.kind = *mode == 'm' ? TP_OP_MAX : TP_OP_AVG;
     if (!roi_map(l, tp_low_in(l, 0), &inputs[0])) return false;
-    if (!boxes || !images || boxes->shape.rank != 2 || images->shape.rank != 1)
+    if (boxes->shape.rank != 2 || images->shape.rank != 1)
         return tp_low_fail(l, TP_INVALID_SHAPE, "it needs boxes [r, 4] and their images [r]");
     inputs[1] = tp_low_node(l, boxes, 2, NULL);
     inputs[2] = tp_low_node(l, images, 1, NULL);
@@ -229,7 +237,7 @@ bool tp_lower_max_roi_pool(struct tp_lowering *l)
     if (n != 2 || bins[0] < 1 || bins[1] < 1 || bins[0] > TP_MAX_CHANNELS ||
         bins[1] > TP_MAX_CHANNELS)
         return tp_low_fail(l, TP_INVALID_MODEL, "pooled_shape must be two sizes");
-    if (!rois || rois->shape.rank != 2 || rois->shape.dim[1] != 5)
+    if (rois->shape.rank != 2 || rois->shape.dim[1] != 5)
         return tp_low_fail(l, TP_INVALID_SHAPE, "it needs rois [r, 5]");
     if (!roi_map(l, tp_low_in(l, 0), &inputs[0])) return false;
     const int all = tp_low_node(l, rois, 2, NULL);

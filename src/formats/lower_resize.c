@@ -148,15 +148,14 @@ static bool read_sizes(struct tp_lowering *l, const struct tp_shape *in, int sca
     int n_axes, n = -1;
     if (!tp_low_ints(l, "axes", -1, axes, TP_MAX_RANK, &n_axes)) return false;
     struct tp_lowered *s = scales >= 0 ? tp_low_in(l, scales) : NULL;
-    const struct tp_net_attr *attr = tp_net_attr(l->nd, "scales");
+    const struct tp_net_attr *attr = tp_low_attr(l, "scales", TP_ATTR_FLOATS);
     const double *known = s ? tp_low_known(l, s) : NULL;
     const int count = n_axes >= 0 ? n_axes : in->rank;
     if (sizes >= 0 && !tp_low_ints(l, NULL, sizes, given, TP_MAX_RANK, &n)) return false;
     if (s && !known)
         return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "its scales depend on the values of the "
                            "model's input");
-    const int n_scales = attr && attr->kind == TP_ATTR_FLOATS ? attr->n
-                         : s ? (int)tp_shape_elements(&s->shape) : 0;
+    const int n_scales = attr ? attr->n : s ? (int)tp_shape_elements(&s->shape) : 0;
     if (n > 0 ? n != count : n_scales != count)
         return tp_low_fail(l, TP_INVALID_MODEL, "it has %d sizes and %d scales; expected %d of "
                            "either", n > 0 ? n : 0, n_scales, count);
@@ -213,12 +212,8 @@ bool tp_lower_resize(struct tp_lowering *l)
 {
     struct tp_lowered *x = tp_low_in(l, 0);
     const bool old = l->nd->op[0] == 'U' || l->net->opset < 11;      /* Upsample, Resize-10 */
-    const char *mode = tp_low_string(l, "mode", "nearest");
+    const char *mode, *policy;
     struct resize r = {
-        .coordinates = tp_low_string(l, "coordinate_transformation_mode",
-                                     old ? "asymmetric" : "half_pixel"),
-        .nearest = tp_low_string(l, "nearest_mode", old ? "floor" : "round_prefer_floor"),
-        .linear = strstr(mode, "linear") != NULL, .cubic = !strcmp(mode, "cubic"),
         .antialias = tp_low_int(l, "antialias", 0) != 0,
         .exclude_outside = tp_low_int(l, "exclude_outside", 0) != 0,
         .cubic_a = tp_low_float(l, "cubic_coeff_a", -0.75f),
@@ -226,13 +221,20 @@ bool tp_lower_resize(struct tp_lowering *l)
     };
     int64_t out[TP_MAX_RANK];
     double scale[TP_MAX_RANK];
-    if (!x) return tp_low_fail(l, TP_INVALID_MODEL, "its input is left out");
-    if (!r.linear && !r.cubic && strcmp(mode, "nearest"))
-        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "mode '%.32s' is not there", mode);
+    if (!tp_low_word(l, "mode", "nearest", "nearest linear bilinear trilinear cubic", &mode) ||
+        !tp_low_word(l, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel",
+                     "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric "
+                     "tf_half_pixel_for_nn tf_crop_and_resize", &r.coordinates) ||
+        !tp_low_word(l, "nearest_mode", old ? "floor" : "round_prefer_floor",
+                     "round_prefer_floor round_prefer_ceil floor ceil", &r.nearest) ||
+        !tp_low_word(l, "keep_aspect_ratio_policy", "stretch", "stretch not_larger not_smaller",
+                     &policy)) return false;
+    r.linear = strstr(mode, "linear") != NULL;
+    r.cubic = *mode == 'c';
     const bool has_scales = tp_net_attr(l->nd, "scales") != NULL;
     if (!read_sizes(l, &x->shape, has_scales ? -1 : old ? 1 : 2, old ? -1 : 3, out, scale) ||
         !read_roi(l, &r, x->shape.rank)) return false;
-    keep_aspect(tp_low_string(l, "keep_aspect_ratio_policy", "stretch"), &x->shape, out, scale);
+    keep_aspect(policy, &x->shape, out, scale);
     struct tp_lowered v = *x;
     for (int a = 0; a < x->shape.rank; a++) {
         const bool cropped = !strcmp(r.coordinates, "tf_crop_and_resize") &&

@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+enum { ALWAYS_ROOM = 1 << 16 };      /* numbers of a table, where tensors must be smaller still */
 
 /* ---- errors, room ---------------------------------------------------------------------------- */
 
@@ -20,11 +23,19 @@ bool tp_low_fail(struct tp_lowering *l, enum tp_code code, const char *fmt, ...)
 
 bool tp_low_no_memory(struct tp_lowering *l)
 {
-    return tp_fail(l->err, TP_NO_MEMORY, "out of memory");
+    const size_t limit = l->graph->arena.limit_bytes;
+    if (limit == SIZE_MAX) return tp_fail(l->err, TP_NO_MEMORY, "out of memory");
+    return tp_low_fail(l, TP_TOO_LARGE, "up to here constants and tables take more than %zu MiB",
+                       limit >> 20);
 }
 
 void *tp_low_room(struct tp_lowering *l, int64_t n, size_t size)
 {
+    if (n < 0 || (n > l->limits->max_elements && n > ALWAYS_ROOM)) {
+        tp_low_fail(l, TP_TOO_LARGE, "a table of %lld numbers; the limit is %lld", (long long)n,
+                    (long long)l->limits->max_elements);
+        return NULL;
+    }
     void *p = tp_arena_zalloc(&l->graph->arena, (size_t)n + 1, size);
     if (!p) tp_low_no_memory(l);
     return p;
@@ -43,22 +54,75 @@ bool tp_low_wants(const struct tp_lowering *l, int output)
     return output < l->nd->n_outputs && l->nd->outputs[output] >= 0;
 }
 
-int64_t tp_low_int(const struct tp_lowering *l, const char *name, int64_t otherwise)
+static const char *kind_name(enum tp_attr_kind kind)
 {
-    const struct tp_net_attr *a = tp_net_attr(l->nd, name);
-    return a && a->kind == TP_ATTR_INT ? a->i : otherwise;
+    static const char *const names[] = {
+        [TP_ATTR_INT] = "a whole number", [TP_ATTR_FLOAT] = "a number", [TP_ATTR_STRING] = "text",
+        [TP_ATTR_TENSOR] = "a tensor", [TP_ATTR_INTS] = "a list of whole numbers",
+        [TP_ATTR_FLOATS] = "a list of numbers", [TP_ATTR_STRINGS] = "a list of texts",
+        [TP_ATTR_OTHER] = "of a kind that is not read",
+    };
+    return names[kind];
 }
 
-float tp_low_float(const struct tp_lowering *l, const char *name, float otherwise)
+const struct tp_net_attr *tp_low_attr(struct tp_lowering *l, const char *name,
+                                      enum tp_attr_kind kind)
 {
     const struct tp_net_attr *a = tp_net_attr(l->nd, name);
-    return a && a->kind == TP_ATTR_FLOAT ? a->f : otherwise;
+    if (!a || a->kind == kind) return a;
+    tp_low_fail(l, TP_INVALID_MODEL, "attribute %s is %s; expected %s", name, kind_name(a->kind),
+                kind_name(kind));
+    return NULL;
 }
 
-const char *tp_low_string(const struct tp_lowering *l, const char *name, const char *otherwise)
+int64_t tp_low_int(struct tp_lowering *l, const char *name, int64_t otherwise)
 {
-    const struct tp_net_attr *a = tp_net_attr(l->nd, name);
-    return a && a->kind == TP_ATTR_STRING ? a->s : otherwise;
+    const struct tp_net_attr *a = tp_low_attr(l, name, TP_ATTR_INT);
+    return a ? a->i : otherwise;
+}
+
+float tp_low_float(struct tp_lowering *l, const char *name, float otherwise)
+{
+    const struct tp_net_attr *a = tp_low_attr(l, name, TP_ATTR_FLOAT);
+    return a ? a->f : otherwise;
+}
+
+const char *tp_low_string(struct tp_lowering *l, const char *name, const char *otherwise)
+{
+    const struct tp_net_attr *a = tp_low_attr(l, name, TP_ATTR_STRING);
+    return a ? a->s : otherwise;
+}
+
+bool tp_low_word(struct tp_lowering *l, const char *name, const char *otherwise, const char *words,
+                 const char **out)
+{
+    const char *word = *out = tp_low_string(l, name, otherwise);
+    const size_t n = strlen(word);
+    for (const char *at = words; *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strcspn(at, " ") == n && !strncmp(at, word, n)) return true;
+    return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "%s is '%.32s'; there are: %s", name, word, words);
+}
+
+bool tp_low_int_in(struct tp_lowering *l, const char *name, int64_t otherwise, int64_t least,
+                   int64_t most, int *out)
+{
+    const int64_t value = tp_low_int(l, name, otherwise);
+    *out = (int)value;
+    if (value >= least && value <= most) return true;
+    return tp_low_fail(l, TP_INVALID_MODEL, "%s is %lld; it must be from %lld to %lld", name,
+                       (long long)value, (long long)least, (long long)most);
+}
+
+/* Until opset 5 types are written out: "FLOAT16". */
+bool tp_low_cast_type(struct tp_lowering *l, enum tp_onnx_type *to)
+{
+    const char *name = l->net->opset < 6 ? tp_low_string(l, "to", "") : NULL;
+    int64_t type = name ? TP_ONNX_UINT64 : tp_low_int(l, "to", TP_ONNX_NONE);
+    while (name && type > 0 && strcasecmp(name, tp_onnx_type_name((enum tp_onnx_type)type))) type--;
+    *to = type >= 0 && type <= INT32_MAX ? (enum tp_onnx_type)type : TP_ONNX_NONE;
+    if (tp_onnx_type_bytes(*to)) return true;
+    return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "a cast to element type %s is not there",
+                       tp_onnx_type_name(*to));
 }
 
 /* Doubles beyond int64 become its bounds: "to the end" is written as the largest number. */
@@ -70,10 +134,10 @@ static int64_t to_int(double x)
 
 bool tp_low_ints(struct tp_lowering *l, const char *name, int i, int64_t *out, int most, int *n)
 {
-    const struct tp_net_attr *a = name ? tp_net_attr(l->nd, name) : NULL;
+    const struct tp_net_attr *a = name ? tp_low_attr(l, name, TP_ATTR_INTS) : NULL;
     struct tp_lowered *v = i >= 0 ? tp_low_in(l, i) : NULL;
     *n = -1;
-    if (a && a->kind == TP_ATTR_INTS) {
+    if (a) {
         if (a->n > most)
             return tp_low_fail(l, TP_INVALID_MODEL, "%s has %d numbers; at most %d make sense",
                                name, a->n, most);
@@ -149,21 +213,22 @@ const float *tp_low_floats(struct tp_lowering *l, struct tp_lowered *v)
     return v->floats = floats;
 }
 
+/* What a node makes is fixed when all that it reads is. */
 static bool set_output(struct tp_lowering *l, int o, const struct tp_lowered *v)
 {
     if (!tp_low_wants(l, o)) return true;
-    l->values[l->nd->outputs[o]] = *v;
+    struct tp_lowered *to = &l->values[l->nd->outputs[o]];
+    *to = *v;
+    for (int i = 0; i < l->nd->n_inputs; i++)
+        to->fixed = to->fixed && (!tp_low_in(l, i) || tp_low_in(l, i)->fixed);
     return true;
 }
 
 bool tp_low_out_known(struct tp_lowering *l, int o, enum tp_onnx_type type,
                       const struct tp_shape *shape, const double *data)
 {
-    bool fixed = true;
-    for (int i = 0; i < l->nd->n_inputs; i++)
-        fixed = fixed && (!tp_low_in(l, i) || tp_low_in(l, i)->fixed);
     return set_output(l, o, &(struct tp_lowered){
-        .made = true, .constant = true, .fixed = fixed, .type = type, .shape = *shape,
+        .made = true, .constant = true, .fixed = true, .type = type, .shape = *shape,
         .known = data, .node = -1,
     });
 }

@@ -73,6 +73,9 @@ static bool find_out(struct tp_lowering *l, struct tp_low_window *w)
 {
     for (int i = 0; i < 3; i++) {
         const int64_t span = (w->kernel[i] - 1) * w->dilations[i] + 1;
+        if (span > INT_MAX)
+            return tp_low_fail(l, TP_INVALID_MODEL, "its window covers %lld pixels",
+                               (long long)span);
         const int64_t room = w->in[i] + w->before[i] + w->after[i] - span;
         if (room < 0)
             return tp_low_fail(l, TP_INVALID_SHAPE, "its window covers %lld pixels of an axis that "

@@ -25,6 +25,8 @@ struct tp_lowered {
 struct tp_lowering {
     struct tp_net *net;              /* written by the first lowering only */
     bool first;
+    int64_t operations;              /* that constants may still cost */
+    struct tp_lowered *aside;        /* [net->n_values]: of what is run now; zero between */
     struct tp_graph *graph;
     struct tp_lowered *values;       /* [net->n_values] */
     struct tp_net_node *nd;          /* that is being lowered */
@@ -40,8 +42,17 @@ typedef bool tp_lower_fn(struct tp_lowering *l);
  * elements can do it with known contents themselves (MOVE), or need not touch them (VIEW). */
 enum tp_lower_kind { TP_LOWER_RUN, TP_LOWER_MOVE, TP_LOWER_VIEW };
 
-/* How the operator `op` is lowered; NULL where it is not there. */
-struct tp_lower_rule { const char *op; tp_lower_fn *lower; enum tp_lower_kind kind; };
+/* How an operator is lowered. Its first `least` inputs must be there; it has at most `most`, and at
+ * most `outputs` outputs. */
+enum { TP_LOWER_MANY = 255 };        /* as many as one likes */
+struct tp_lower_rule {
+    const char *op;
+    tp_lower_fn *lower;
+    enum tp_lower_kind kind;
+    uint8_t least, most, outputs;
+};
+
+/* NULL where the operator is not there. */
 const struct tp_lower_rule *tp_lower_operator(const char *op);
 
 /* ---- the node's inputs, outputs and attributes ----------------------------------------------- */
@@ -50,9 +61,25 @@ const struct tp_lower_rule *tp_lower_operator(const char *op);
 struct tp_lowered *tp_low_in(const struct tp_lowering *l, int i);
 bool tp_low_wants(const struct tp_lowering *l, int output);      /* somebody reads that output */
 
-int64_t tp_low_int(const struct tp_lowering *l, const char *name, int64_t otherwise);
-float tp_low_float(const struct tp_lowering *l, const char *name, float otherwise);
-const char *tp_low_string(const struct tp_lowering *l, const char *name, const char *otherwise);
+/* An attribute of another kind is answered like none and fails the node when it is lowered. */
+int64_t tp_low_int(struct tp_lowering *l, const char *name, int64_t otherwise);
+float tp_low_float(struct tp_lowering *l, const char *name, float otherwise);
+const char *tp_low_string(struct tp_lowering *l, const char *name, const char *otherwise);
+
+/* NULL where there is none of that name; fails as above where it is of another kind. */
+const struct tp_net_attr *tp_low_attr(struct tp_lowering *l, const char *name,
+                                      enum tp_attr_kind kind);
+
+/* One of the words between the blanks. */
+bool tp_low_word(struct tp_lowering *l, const char *name, const char *otherwise, const char *words,
+                 const char **out);
+
+/* A whole number from `least` to `most`. */
+bool tp_low_int_in(struct tp_lowering *l, const char *name, int64_t otherwise, int64_t least,
+                   int64_t most, int *out);
+
+/* The element type of the attribute `to` of a Cast. */
+bool tp_low_cast_type(struct tp_lowering *l, enum tp_onnx_type *to);
 
 /* Whole numbers of an attribute, or of known input `i` (-1: attribute only). *n = -1: neither is
  * there. Fails where the input is there but not known, or is longer than `most`. */
@@ -60,6 +87,9 @@ bool tp_low_ints(struct tp_lowering *l, const char *name, int i, int64_t *out, i
 
 /* An axis counted from the end when negative. */
 bool tp_low_axis(struct tp_lowering *l, int64_t axis, int rank, int *out);
+
+/* The axis that Concat joins along. */
+bool tp_low_concat_axis(struct tp_lowering *l, int rank, int *axis);
 
 /* "node '/conv1/Conv' (Conv): ..."; TP_UNSUPPORTED_FORMAT means: sound, but beyond us. */
 bool tp_low_fail(struct tp_lowering *l, enum tp_code code, const char *fmt, ...) TP_PRINTF(3, 4);
@@ -117,7 +147,8 @@ int tp_low_place(const struct tp_lowered *v, int axis);
 /* [0, 2, .., rank - 1, 1]: channels last. */
 void tp_low_channels_last(int rank, int perm[TP_MAX_RANK]);
 
-/* Room that lives as long as the graph; NULL with an error. */
+/* Zeroed room that lives as long as the graph; NULL with an error. No table is longer than a tensor
+ * may be. */
 void *tp_low_room(struct tp_lowering *l, int64_t n, size_t size);
 
 /* ---- by family ------------------------------------------------------------------------------- */

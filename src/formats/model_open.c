@@ -165,6 +165,9 @@ static bool open_path(struct tp_model **out, const char *path, const struct tp_l
     snprintf(whole, sizeof whole, "%.*s%s", (int)end, path, is_dir ? "/model.onnx" : "");
     if (is_dir && access(whole, F_OK))
         snprintf(whole, sizeof whole, "%.*s/pipeline.json", (int)end, path);
+    if (is_dir && access(whole, F_OK))
+        return tp_fail(err, TP_NOT_FOUND, "%s: holds neither model.onnx nor pipeline.json: %s",
+                       path, strerror(errno));
     split_path(whole, &p);
     if (!p.onnx && !ends_with(p.file, ".json"))
         return tp_fail(err, TP_UNSUPPORTED_FORMAT,

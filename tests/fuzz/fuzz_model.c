@@ -1,6 +1,6 @@
 /* fuzz_model.c - libFuzzer entry: any bytes as an ONNX file that becomes a model, is tried, and is
- * asked for layers in another size, pooled. Build (clang), with mutate_onnx.c and with what protoc-c
- * makes of src/formats/onnx.proto in build/gen:
+ * asked for layers in another size, pooled. Build (clang), with what protoc-c makes of
+ * src/formats/onnx.proto in build/gen:
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc -Ibuild/gen \
  *         tests/fuzz/fuzz_model.c tests/fuzz/mutate_onnx.c <libtidepool's sources and kernels> \

@@ -257,6 +257,82 @@ static void a_folded_layer_still_answers_what_the_file_says(void **state)
 
 /* ---- what is refused ------------------------------------------------------------------------- */
 
+/* What is packed for good follows from weights alone. */
+static void weights_whose_shape_follows_the_input_are_packed_for_each_size(void **state)
+{
+    (void)state;
+    const float w[6] = { 1, 2, 3, 4, 5, 6 }, in[3] = { 1, 1, 1 };
+    struct onnx_of m = begin(13, DIMS(-1, -1));
+    onnx_floats(&m, "w", DIMS(6), w);
+    onnx_ints(&m, "one", DIMS(1), (const int64_t[]){ 1 });
+    onnx_ints(&m, "rest", DIMS(1), (const int64_t[]){ -1 });
+    onnx_node(&m, "Shape", "x", "s");
+    onnx_node(&m, "Gather", "s one", "c");
+    onnx_node(&m, "Concat", "c rest", "to");
+    onnx_attr_int(&m, "axis", 0);
+    onnx_node(&m, "Reshape", "w to", "v");
+    onnx_node(&m, "Exp", "v", "e");                  /* is run, not renamed */
+    onnx_node(&m, "Log", "e", "l");
+    onnx_node(&m, "MatMul", "x v", "a");
+    onnx_node(&m, "MatMul", "x l", "b");
+    onnx_node(&m, "Sum", "a b", "y");
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    const double two[3] = { 10, 14, 18 }, three[2] = { 18, 24 };
+    check_asked(model, "y", SHAPE(1, 2), in, SHAPE(1, 3), two);
+    check_asked(model, "y", SHAPE(1, 3), in, SHAPE(1, 2), three);
+    tp_model_free(model);
+}
+
+static void a_scalar_is_reduced_like_one_number(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(13, DIMS(1, 1));
+    onnx_ints(&m, "both", DIMS(2), (const int64_t[]){ 0, 1 });
+    onnx_node(&m, "Squeeze", "x both", "s");
+    onnx_node(&m, "ReduceSumSquare", "s", "y");
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    check_asked(model, "y", SHAPE(1, 1), (const float[]){ 3 }, &(struct tp_shape){ .rank = 0 },
+                (const double[]){ 9 });
+    tp_model_free(model);
+}
+
+/* In opset 1 types are texts, and powers any numbers. */
+static void attributes_of_the_first_opset_are_read(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(1, DIMS(1, 1, 2, 1));
+    onnx_node(&m, "Cast", "x", "c");
+    onnx_attr_text(&m, "to", "INT32");
+    onnx_node(&m, "Pad", "c", "d");
+    onnx_attr_ints(&m, "paddings", DIMS(0, 0, 1, 0, 0, 0, 0, 0));
+    onnx_node(&m, "GlobalLpPool", "d", "y");
+    onnx_attr_float(&m, "p", 1);
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    check_asked(model, "y", SHAPE(1, 1, 2, 1), (const float[]){ 2.5f, -3.5f }, SHAPE(1, 1, 1, 1),
+                (const double[]){ 5 });
+    tp_model_free(model);
+}
+
+/* The largest of four neighbours times their weights: ONNX's op_roi_align.py. */
+static void the_maximum_of_a_region_is_of_weighted_neighbours(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(16, DIMS(1, 1, 2, 2));
+    onnx_floats(&m, "boxes", DIMS(1, 4), (const float[]){ 0, 0, 2, 2 });
+    onnx_ints(&m, "images", DIMS(1), (const int64_t[]){ 0 });
+    onnx_node(&m, "RoiAlign", "x boxes images", "y");
+    onnx_attr_text(&m, "mode", "max");
+    onnx_attr_int(&m, "sampling_ratio", 1);
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    check_asked(model, "y", SHAPE(1, 1, 2, 2), (const float[]){ 1, 2, 3, 8 }, SHAPE(1, 1, 1, 1),
+                (const double[]){ 2 });              /* the sample is in the middle: 8 / 4 */
+    tp_model_free(model);
+}
+
 /* The same where the broken node is the last. */
 static void check_broken(struct onnx_of *m, const char *part)
 {
@@ -323,6 +399,114 @@ static void broken_nodes_are_refused_by_name(void **state)
     check_broken(&m, "(Slice)");
 }
 
+static void attributes_of_another_kind_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(13, DIMS(1, 3, 4, 4));
+    onnx_node(&m, "MaxPool", "x", "y");
+    onnx_attr_ints(&m, "kernel_shape", DIMS(2, 2));
+    onnx_attr_float(&m, "strides", 2);
+    check_broken(&m, "(MaxPool): attribute strides is a number; expected a list of whole numbers");
+
+    m = begin(13, DIMS(1, 3, 4, 4));
+    onnx_node(&m, "Softmax", "x", "y");
+    onnx_attr_ints(&m, "axis", DIMS(1));
+    check_broken(&m, "attribute axis is a list of whole numbers; expected a whole number");
+
+    m = begin(13, DIMS(1, 3, 4, 4));
+    onnx_node(&m, "Elu", "x", "y");
+    onnx_attr_int(&m, "alpha", 2);
+    check_broken(&m, "attribute alpha is a whole number; expected a number");
+
+    m = begin(13, DIMS(1, 3, 4, 4));                 /* of constants, which are computed at once */
+    onnx_ints(&m, "a", DIMS(2), (const int64_t[]){ 5, 6 });
+    onnx_ints(&m, "b", DIMS(1), (const int64_t[]){ 0 });
+    onnx_node(&m, "Gather", "a b", "y");
+    onnx_attr_text(&m, "axis", "0");
+    check_broken(&m, "attribute axis is text; expected a whole number");
+}
+
+static void nodes_have_the_inputs_outputs_and_attributes_that_their_operator_needs(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(13, DIMS(1, 3));
+    onnx_node(&m, "Relu", "x", "z y");
+    check_broken(&m, "(Relu): it has 2 outputs; expected at most 1");
+
+    m = begin(13, DIMS(1, 3));
+    onnx_node(&m, "Add", "x", "y");
+    check_broken(&m, "(Add): it has 1 inputs; expected 2");
+
+    m = begin(13, DIMS(1, 3));
+    onnx_node(&m, "Concat", "x x", "y");
+    check_broken(&m, "(Concat): attribute axis is not there");
+
+    m = begin(13, DIMS(1, 3));
+    onnx_node(&m, "Clip", "x x x x", "y");
+    check_broken(&m, "it has 4 inputs; expected at most 3");
+
+    m = begin(13, DIMS(1, 3));
+    onnx_node(&m, "Where", "x - x", "y");
+    check_broken(&m, "(Where): input 1 is left out");
+}
+
+static void numbers_beyond_what_can_be_meant_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(13, DIMS(1, 1, 4, 4));
+    onnx_floats(&m, "w", DIMS(1, 1, 1, 1), (const float[]){ 1 });
+    onnx_node(&m, "ConvTranspose", "x w", "y");
+    onnx_attr_ints(&m, "output_padding", DIMS(INT64_MAX, 0));
+    check_broken(&m, "output_padding has 9223372036854775807");
+
+    m = begin(13, DIMS(1, 1, 4, 4));
+    onnx_floats(&m, "w", DIMS(1, 1, 1, 1), (const float[]){ 1 });
+    onnx_node(&m, "ConvTranspose", "x w", "y");
+    onnx_attr_ints(&m, "output_shape", DIMS(INT64_MIN, 4));
+    check_broken(&m, "output_shape has -9223372036854775808");
+
+    m = begin(13, DIMS(1, 1, 4, 4));
+    onnx_node(&m, "MaxPool", "x", "y");
+    onnx_attr_ints(&m, "kernel_shape", DIMS(1 << 20, 1));
+    onnx_attr_ints(&m, "dilations", DIMS(1 << 20, 1));
+    onnx_attr_text(&m, "auto_pad", "SAME_UPPER");
+    check_broken(&m, "its window covers 1099510579201 pixels");
+
+    m = begin(16, DIMS(1, 1, 4, 4));
+    onnx_floats(&m, "boxes", DIMS(1, 4), (const float[]){ 0, 0, 2, 2 });
+    onnx_ints(&m, "images", DIMS(1), (const int64_t[]){ 0 });
+    onnx_node(&m, "RoiAlign", "x boxes images", "y");
+    onnx_attr_int(&m, "output_height", ((int64_t)1 << 32) + 1);
+    check_broken(&m, "output_height is 4294967297; it must be from 1");
+
+    m = begin(13, DIMS(1, 1, 4, 4));
+    onnx_node(&m, "Cast", "x", "y");
+    onnx_attr_int(&m, "to", ((int64_t)1 << 32) + 1);
+    check_broken(&m, "a cast to element type no type is not there");
+
+    m = begin(11, DIMS(1, 1, 1, 1));
+    onnx_ints(&m, "at", DIMS(1, 1, 1, 1), (const int64_t[]){ 0 });
+    onnx_node(&m, "MaxUnpool", "x at", "y");
+    onnx_attr_ints(&m, "kernel_shape", DIMS(1 << 20, 1 << 20));
+    check_broken(&m, "has more than the");
+}
+
+static void words_that_are_not_there_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(13, DIMS(1, 4, 4, 4));
+    onnx_node(&m, "DepthToSpace", "x", "y");
+    onnx_attr_int(&m, "blocksize", 2);
+    onnx_attr_text(&m, "mode", "DC");
+    check_broken(&m, "mode is 'DC'; there are: DCR CRD");
+
+    m = begin(13, DIMS(1, 4, 4, 4));
+    onnx_floats(&m, "twice", DIMS(4), (const float[]){ 1, 1, 2, 2 });
+    onnx_node(&m, "Resize", "x - twice", "y");
+    onnx_attr_text(&m, "nearest_mode", "");
+    check_broken(&m, "nearest_mode is ''; there are: round_prefer_floor");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,7 +522,15 @@ int main(void)
         cmocka_unit_test(half_and_double_weights_are_read),
         cmocka_unit_test(weights_that_are_computed_from_the_input_are_told),
         cmocka_unit_test(a_folded_layer_still_answers_what_the_file_says),
+        cmocka_unit_test(weights_whose_shape_follows_the_input_are_packed_for_each_size),
+        cmocka_unit_test(a_scalar_is_reduced_like_one_number),
+        cmocka_unit_test(attributes_of_the_first_opset_are_read),
+        cmocka_unit_test(the_maximum_of_a_region_is_of_weighted_neighbours),
         cmocka_unit_test(broken_nodes_are_refused_by_name),
+        cmocka_unit_test(attributes_of_another_kind_are_refused_by_name),
+        cmocka_unit_test(nodes_have_the_inputs_outputs_and_attributes_that_their_operator_needs),
+        cmocka_unit_test(numbers_beyond_what_can_be_meant_are_refused_by_name),
+        cmocka_unit_test(words_that_are_not_there_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
