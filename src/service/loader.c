@@ -25,7 +25,7 @@ static void *run(void *arg)
         l->asked = false;
         pthread_mutex_unlock(&l->lock);
         tp_models_load(l->models, l->n_threads);
-        if (l->done) l->done(l->ctx);
+        if (l->done && !atomic_load(&l->models->ending)) l->done(l->ctx);
         pthread_mutex_lock(&l->lock);
     }
     pthread_mutex_unlock(&l->lock);
@@ -64,6 +64,7 @@ void tp_loader_again(struct tp_loader *l) { tell(l, &l->asked); }
 void tp_loader_stop(struct tp_loader *l)
 {
     if (!l) return;
+    tp_models_end_loading(l->models);
     tell(l, &l->stop);
     pthread_join(l->thread, NULL);
     pthread_cond_destroy(&l->wake);

@@ -104,7 +104,8 @@ static void open_entry(struct load *l, int i)
 static void *open_entries(void *arg)
 {
     struct load *l = arg;
-    for (int i; (i = atomic_fetch_add(&l->next, 1)) < l->n_entries;) open_entry(l, i);
+    for (int i; (i = atomic_fetch_add(&l->next, 1)) < l->n_entries;)
+        if (!atomic_load(&l->models->ending)) open_entry(l, i);
     return NULL;
 }
 
@@ -205,6 +206,11 @@ static bool load(struct tp_models *models, struct load *l, int n_threads, struct
         return tp_fail(err, TP_NO_MEMORY, "out of memory");
     }
     open_all(l, n_threads);
+    if (atomic_load(&models->ending)) {
+        for (int i = 0; i < l->n_entries; i++) tp_models_put(l->results[i]);
+        free(list.served);
+        return true;
+    }
     for (int i = 0; i < l->n_entries; i++) append(&list, l->results[i]);
     append_builtins(&list, models);
     replace(models, &list);
@@ -220,6 +226,8 @@ void tp_models_load(struct tp_models *models, int n_threads)
     free(l.entries);
     free(l.results);
 }
+
+void tp_models_end_loading(struct tp_models *models) { atomic_store(&models->ending, true); }
 
 bool tp_models_init(struct tp_models *models, const char *folder, const struct tp_limits *limits,
                     struct tp_err *err)

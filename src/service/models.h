@@ -23,6 +23,7 @@ struct tp_models {
     struct tp_served **served;       /* in the order of their names */
     int n_served;
     bool loading;                    /* the first time: what is not there yet may come */
+    atomic_bool ending;              /* no load is worth going on with */
     const char *folder;              /* NULL: built-ins only */
     struct tp_limits limits;
 };
@@ -39,6 +40,10 @@ void tp_models_fini(struct tp_models *models);   /* nobody may hold one any more
  * taken out. Those of the folder win over built-ins of the same name. For one thread at a time,
  * beside any number that use the models. */
 void tp_models_load(struct tp_models *models, int n_threads);
+
+/* Makes a load end after the files at hand, and later ones at once; what was served stays. From any
+ * thread. */
+void tp_models_end_loading(struct tp_models *models);
 
 /* The model of that name; NULL with *err filled (the message lists the names there are). */
 struct tp_served *tp_models_get(struct tp_models *models, const char *name, struct tp_err *err);
