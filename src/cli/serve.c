@@ -106,6 +106,7 @@ static bool serve(const struct settings *s, struct tp_err *err)
 
     const char *why = wait_for_end(&signals, loader);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
+    tp_models_end_loading(&models);
     tp_server_drain(server, s->drain_seconds);
     tp_workers_drain(workers);
     ok = true;

@@ -43,6 +43,33 @@ reload() {
   return 1
 }
 
+# heavy N: N models that take a while to read, a million weights each.
+heavy() {
+  local i row
+  row=$(printf '0,%.0s' {1..999})0
+  { printf '{"input":{"shape":[1000]},"layers":[{"type":"Dense","name":"fc","units":1000,"use_bias":false,"kernel":['
+    yes "[$row]," | head -n 999
+    printf '[%s]]}]}' "$row"; } >"$MODELS/heavy0.json"
+  for ((i = 1; i < $1; i++)); do ln "$MODELS/heavy0.json" "$MODELS/heavy$i.json"; done
+}
+
+# start_early: starts, and does not wait for the models, so that the log does not tell the port yet.
+start_early() {
+  local i
+  SERVER_LOG=$(mktemp "$BATS_FILE_TMPDIR/server.XXXXXX")
+  while true; do
+    URL=http://127.0.0.1:$((20000 + RANDOM % 10000))
+    "$TIDEPOOL_BIN" serve --port "${URL##*:}" --models "$MODELS" 2>"$SERVER_LOG" 3>&- &
+    SERVER_PID=$!
+    for ((i = 0; i < 500; i++)); do
+      if [ "$(curl -s --max-time 5 "$URL/v2/health/live")" = '{"live":true}' ]; then return; fi
+      kill -0 "$SERVER_PID" || break
+      sleep 0.02
+    done
+    grep -q 'Address already in use' "$SERVER_LOG" || { cat "$SERVER_LOG"; return 1; }
+  done
+}
+
 # answer NAME: what the model says to the same map every time, in $data.
 answer() {
   post "/v1/models/$1/features" -d "$MAP"
@@ -255,4 +282,64 @@ ask_on() {
     MAP=$IMAGE answer "$name"
   done
   stop_server
+}
+
+@test "while models are loaded for the first time, those to come and readiness are 503" {
+  local i seen name
+  heavy 20
+  for ((i = 0; i < 3; i++)); do      # a machine that holds this test up may miss it
+    start_early
+    request -D "$BATS_TEST_TMPDIR/ready" "$URL/v2/health/ready"
+    seen=$status_code
+    if [ "$seen" = 503 ]; then
+      expect_error 503 unavailable 'loading: models are still being read'
+      grep -qi '^Retry-After: 1' "$BATS_TEST_TMPDIR/ready"
+    fi
+    post /v1/models/line-detector/features -d "{\"tensor\":$LINE}"
+    expect_status 200
+    post /v1/models/heavy19/features -D "$BATS_TEST_TMPDIR/heavy" -d "{\"tensor\":$(jq -nc '[range(1000)]')}"
+    if [ "$status_code" = 503 ]; then
+      expect_error 503 unavailable "no model 'heavy19' yet: models are still being loaded"
+      grep -qi '^Retry-After: 1' "$BATS_TEST_TMPDIR/heavy"
+    else
+      expect_status 200
+    fi
+    if [ "$seen" = 503 ]; then break; fi
+    stop_server
+  done
+  [ "$seen" = 503 ]
+  for ((i = 0; i < 600; i++)); do
+    request "$URL/v2/health/ready"
+    if [ "$status_code" = 200 ]; then break; fi
+    expect_status 503
+    sleep 0.05
+  done
+  expect . '{"ready":true}'
+  [ "$(served | jq length)" = 20 ]
+  post /v1/models/heavy19/features -d "{\"tensor\":$(jq -nc '[range(1000)]')}"
+  expect_status 200
+  post /v1/models/heavy20/features -d '{"tensor":[1]}'
+  expect_error 404 not_found "no model 'heavy20'; there are: "
+  # A model that serves does so while all are loaded again, and the server stays ready.
+  touch "$MODELS/heavy0.json"
+  kill -HUP "$SERVER_PID"
+  request "$URL/v2/health/ready"
+  expect_status 200
+  post /v1/models/heavy19/features -d "{\"tensor\":$(jq -nc '[range(1000)]')}"
+  expect_status 200
+  kill -TERM "$SERVER_PID"
+  wait "$SERVER_PID"
+  logged 'info  done'
+}
+
+@test "SIGTERM ends a load after the files at hand" {
+  local i
+  heavy 40
+  start_early
+  sleep 0.1
+  kill -TERM "$SERVER_PID"
+  wait "$SERVER_PID"
+  logged 'info  done'
+  [ "$(grep -c 'loaded in' "$SERVER_LOG")" -lt 40 ]
+  ! grep -q serves "$SERVER_LOG"
 }

@@ -11,8 +11,8 @@ static struct tp_limits limits;
 static void write_model(const char *name, int size)
 {
     char text[128];
-    snprintf(text, sizeof text, "{\"input\": {\"shape\": [%d]}, \"layers\": [{\"type\": \"ReLU\"}]}",
-             size);
+    snprintf(text, sizeof text,
+             "{\"input\": {\"shape\": [%d]}, \"layers\": [{\"type\": \"ReLU\"}]}", size);
     temp_text(name, text);
 }
 
