@@ -181,8 +181,9 @@ bool tp_init(struct tp_err *err);
 /* The instruction set in use: "base", "avx2", "avx512" or "neon". */
 const char *tp_cpu_name(void);
 
-/* Opens a built-in (line-detector, edges, gist), a model of `folder` (may be NULL), or a path to a
- * pipeline's .json. *out is the caller's, freed with tp_model_free(). */
+/* Opens a built-in (line-detector, edges, gist), a model of `folder` (may be NULL), or a path: to a
+ * network's .onnx, a pipeline's .json, or a folder holding model.onnx or pipeline.json. *out is the
+ * caller's, freed with tp_model_free(). */
 bool tp_model_open(struct tp_model **out, const char *name, const char *folder,
                    const struct tp_limits *limits, struct tp_err *err);
 

@@ -280,20 +280,28 @@ static bool check_node(struct tp_lowering *l, const struct tp_lower_rule *rule)
     return true;
 }
 
-static bool lower_node(struct tp_lowering *l)
+/* Whether there is an operator like the node's, whatever it reads. */
+static bool is_there(struct tp_lowering *l)
 {
     const struct tp_net_node *nd = l->nd;
-    bool folded, fixed;
-    if (is_made(l)) return true;
     if (*nd->domain)
         return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "operator %s of domain '%s' is not there",
                            nd->op, nd->domain);
-    const struct tp_lower_rule *rule = tp_lower_operator(nd->op);
-    if (!rule) return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "operator %s is not there", nd->op);
+    if (!tp_lower_operator(nd->op))
+        return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "operator %s is not there", nd->op);
     for (int i = 0; i < nd->n_attrs; i++)
         if (nd->attrs[i].kind == TP_ATTR_OTHER)
             return tp_low_fail(l, TP_UNSUPPORTED_FORMAT, "attribute %s is of a kind that is not "
                                "read", nd->attrs[i].name);
+    return true;
+}
+
+static bool lower_node(struct tp_lowering *l)
+{
+    bool folded, fixed;
+    if (is_made(l)) return true;
+    if (!is_there(l)) return false;
+    const struct tp_lower_rule *rule = tp_lower_operator(l->nd->op);
     if (!check_node(l, rule) || !tp_low_fold(l, &folded)) return false;
     if (folded) return l->err->code == TP_OK;
     const bool constant = all_constant(l, &fixed);
@@ -370,14 +378,15 @@ static bool lower_all(struct tp_lowering *l, struct tp_lower_notes *notes)
         notes->macs[i] = 0;
         if (!enter(l, i)) return false;
         if (!l->first && nd->why) continue;
-        if (is_poisoned(net, l, nd, &by)) {
+        const bool there = is_there(l);      /* all that are not are named, poisoned or not */
+        if (there && is_poisoned(net, l, nd, &by)) {
             if (!l->first || !by) return tp_low_fail(l, TP_INTERNAL, "reads what was not made");
             nd->cause = by->cause;
             nd->why = tp_arena_printf(&net->arena, "%s depends on %s", l->label, by->cause);
             if (!nd->why) return tp_arena_fail(&net->arena, l->err);
             continue;
         }
-        if (!lower_node(l)) {
+        if (!there || !lower_node(l)) {
             if (!l->first || l->err->code != TP_UNSUPPORTED_FORMAT) return false;
             nd->why = tp_arena_strndup(&net->arena, l->err->message, strlen(l->err->message));
             nd->cause = nd->why;

@@ -96,8 +96,6 @@ close() {
   while IFS='|' read -r name text; do
     grep -F "model $name is not served: " "$SERVER_LOG" | grep -qF "$text" ||
       { printf '%s: %s\n' "$name" "$text"; cat "$SERVER_LOG"; return 1; }
-    request "$URL/v1/models/$name"
-    expect_error 404 not_found "no model '$name'; there are: any_size, classifier"
   done <<'LIST'
 cut|model.onnx: initializer 'kernel': external data 'external.bin' has 100 bytes; 432 at offset 64 are needed
 directory|directory.onnx: holds neither model.onnx nor pipeline.json
@@ -112,6 +110,8 @@ truncated|truncated.onnx: not an ONNX file, or a damaged one
 two_inputs|two_inputs.onnx: the model has inputs 'left', 'right'; networks of one input are served
 worded|labels.txt: line 1: is not UTF-8
 LIST
+  request "$URL/v1/models/truncated"
+  expect_error 404 not_found "no model 'truncated'; there are: any_size, classifier"
   [ -r "$MODELS/locked.onnx" ] || grep -q 'model locked is not served: locked.onnx: Permission denied' "$SERVER_LOG"
 }
 
@@ -153,7 +153,7 @@ LIST
   expect_status 200
   same '.outputs[0].data' 'pool(4)'
   local layer
-  for layer in sum /Add odd '/odd/Mystery_output_0'; do
+  for layer in /Add odd; do
     post "/v1/models/unknown_operators/features?layers=$layer" -d "$(tensor 'image(4)')"
     expect_error 400 invalid_model "layer '$layer' cannot be computed: node '/"
   done

@@ -21,15 +21,19 @@ static void a_folders_models_are_listed_by_name(void **state)
     temp_text("both/model.onnx", "");
     temp_text("both/pipeline.json", "");
     temp_folder("none");
+    temp_folder("e.onnx");                         /* is what it holds, whatever it is called */
+    temp_text("e.onnx/model.onnx", "");
+    temp_folder("f.onnx");                         /* refused by name when it is opened */
     static const struct { const char *name, *path; } want[] = {
         { "a", "a.onnx" },     { "b", "b.json" }, { "b", "b/pipeline.json" },
         { "both", "both/model.onnx" }, { "c.d", "c.d.json" }, { "d", "d/model.onnx" },
+        { "e.onnx", "e.onnx/model.onnx" }, { "f", "f.onnx" },
     };
     struct tp_folder_entry *entries;
     struct tp_err err = { 0 };
     int n;
     if (!tp_folder_list(&entries, &n, temp_dir, &err)) fail_msg("%s", err.message);
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 8);
     for (int i = 0; i < n; i++) {
         assert_string_equal(entries[i].name, want[i].name);
         assert_string_equal(entries[i].path, want[i].path);

@@ -244,6 +244,24 @@ static void layers_before_an_unknown_operator_can_be_asked_for(void **state)
     tp_model_free(model);
 }
 
+static void operators_that_are_not_there_are_all_named(void **state)
+{
+    (void)state;
+    struct onnx_of m = begin(DIMS(-1, 4));
+    put(&m, "Neg", "", "x", "a");
+    put(&m, "Magic", "spell", "a", "b");
+    put(&m, "Abs", "", "b", "c");
+    put(&m, "Sorcery", "wand", "c", "d");
+    onnx_output(&m, "d");
+    struct tp_model *model = model_of(&m);
+    assert_string_equal(model->warning,
+                        "3 of 4 nodes cannot be run: node 'spell' (Magic): operator Magic is not "
+                        "there; node 'wand' (Sorcery): operator Sorcery is not there");
+    assert_string_equal(layer(model, "d")->why,
+                        "node 'wand' (Sorcery): operator Sorcery is not there");
+    tp_model_free(model);
+}
+
 static void a_file_of_which_nothing_can_be_run_is_refused(void **state)
 {
     (void)state;
@@ -291,6 +309,7 @@ int main(void)
         cmocka_unit_test(an_input_with_channels_last_is_taken_as_it_is),
         cmocka_unit_test(another_size_than_the_files_is_refused),
         cmocka_unit_test(layers_before_an_unknown_operator_can_be_asked_for),
+        cmocka_unit_test(operators_that_are_not_there_are_all_named),
         cmocka_unit_test(a_file_of_which_nothing_can_be_run_is_refused),
         cmocka_unit_test(parameters_are_what_training_finds),
     };
