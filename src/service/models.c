@@ -221,8 +221,12 @@ void tp_models_load(struct tp_models *models, int n_threads)
 {
     struct load l = { .models = models };
     struct tp_err err = { 0 };
-    if (!load(models, &l, n_threads, &err))
+    if (!load(models, &l, n_threads, &err)) {
         tp_log(TP_LOG_ERROR, "models are not loaded anew, the old ones serve on: %s", err.message);
+        pthread_mutex_lock(&models->lock);
+        models->loading = false;
+        pthread_mutex_unlock(&models->lock);
+    }
     free(l.entries);
     free(l.results);
 }

@@ -215,7 +215,7 @@ LIST
   # At half the size a bin of 4x4 pixels is 2x2, sampled at its four pixels' middles.
   post "$CLASSIFIER?layers=features&pool=max&rois=4,0,8,4;0,4,4,8" -d "$body8"
   expect '.outputs[0].shape' '[2,4,1,1]'
-  close '.outputs[0].data' 'pool(2) | [map(.[0:2][] | .[2:4]), map(.[2:4][] | .[0:2])] | map(_nwise(2) | flatten | max)'
+  close '.outputs[0].data' 'pool(2) | map([.[0:2][] | .[2:4]]), map([.[2:4][] | .[0:2]]) | map(flatten | max)'
   post "$CLASSIFIER?layers=features&pool=avg&rois=4,0,8,4" -d "$(tensor '[image(2), image(3)]')"
   expect '.outputs[0].shape' '[2,4,1,1]'
   close '.outputs[0].data' '[pool(2), pool(3)] | map(map([.[0:2][] | .[2:4]] | flatten | mean))'

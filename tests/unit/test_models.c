@@ -191,6 +191,11 @@ static void while_the_first_load_goes_on_unknown_models_may_still_come(void **st
     assert_true(model(&models, "gist")->builtin);
     assert_null(tp_models_get(&models, "a", &err));
     assert_int_equal(err.code, TP_UNAVAILABLE);
+    const struct temp_path gone = temp_path("gone");
+    models.folder = gone.text;
+    tp_models_load(&models, 1);
+    assert_false(tp_models_loading(&models));        /* it will not come by itself */
+    models.folder = temp_dir;
     tp_models_load(&models, 1);
     assert_false(tp_models_loading(&models));
     assert_non_null(model(&models, "a"));
