@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# test-arm64.sh - cross-compiles for aarch64 and runs every unit test there, under qemu-user.
+# test-arm64.sh - cross-compiles for aarch64 and runs every unit test and ONNX's own tests there, under
+# qemu-user.
 #
-# Needs a Debian on another architecture; scripts/install-deps.sh arm64 installs the compiler, the
-# emulator and the libraries. Last line: "N passed, N failed" (programs, not cases).
+# Needs a Debian on another architecture; scripts/install-deps.sh test arm64 installs the compiler, the
+# emulator, the libraries and the tests' data. Last line: "N passed, N failed" (programs, not cases).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/install-deps.sh arm64
+scripts/install-deps.sh test arm64
 
 build=${BUILD:-build}/arm64
 export PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
@@ -22,7 +23,7 @@ run_one() {
 }
 export -f run_one
 
-results=$(for test in tests/unit/test_*.c; do printf '%s\n' "$build/tests/$(basename "$test" .c)"; done |
+results=$(for test in tests/unit/test_*.c onnx_suite; do printf '%s\n' "$build/tests/$(basename "$test" .c)"; done |
   xargs -P "$(nproc)" -I '{}' bash -c 'run_one {}')
 printf '%s\n' "$results"
 passed=$(grep -c '^ok ' <<<"$results" || true)

@@ -137,7 +137,7 @@ static void write_pair_kernel(struct tp_buf *b)
 /* The image at half the size, the pairs' responses, their magnitude, its mean in 4x4 cells. */
 static void write_scale(struct tp_buf *b, int scale)
 {
-    char image[16] = "input";
+    char image[32] = "input";
     if (scale > 2) snprintf(image, sizeof image, "scale%d/image", scale - 1);
     if (scale > 1) {
         tp_buf_printf(b, "  {\"type\": \"AveragePooling2D\", \"name\": \"scale%d/image\", "
