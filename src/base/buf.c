@@ -96,6 +96,13 @@ void tp_buf_millis(struct tp_buf *b, double ms)
     tp_buf_bytes(b, p, (size_t)(end - p));
 }
 
+void tp_buf_list(struct tp_buf *b, const char *name, int *left_out)
+{
+    enum { LISTED_BYTES = 300 };
+    if (*left_out || b->n_bytes + strlen(name) > LISTED_BYTES) ++*left_out;
+    else tp_buf_printf(b, "%s%s", b->n_bytes ? ", " : "", name);
+}
+
 bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err)
 {
     if (!b->failed) return true;

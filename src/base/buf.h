@@ -25,6 +25,9 @@ void tp_buf_printf(struct tp_buf *b, const char *fmt, ...) TP_PRINTF(2, 3);
 void tp_buf_int(struct tp_buf *b, int64_t n);
 void tp_buf_millis(struct tp_buf *b, double ms);
 
+/* A list in a message: ", name", or one more in *left_out once it is long enough. */
+void tp_buf_list(struct tp_buf *b, const char *name, int *left_out);
+
 /* True when everything was written; else *err says too large or out of memory. */
 bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err) TP_MUST_USE;
 

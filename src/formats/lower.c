@@ -402,6 +402,7 @@ static bool lower_all(struct tp_lowering *l, struct tp_lower_notes *notes)
         notes->shapes[i] = l->values[i].shape;
         if (!l->values[i].made) notes->shapes[i].rank = -1;
         notes->constant[i] = l->values[i].constant;
+        notes->types[i] = l->values[i].type;
     }
     return true;
 }
@@ -495,6 +496,5 @@ bool tp_lower_release(struct tp_net *net, struct tp_err *err)
         if (is_needed && bytes) memcpy(copy, v->weight->data, bytes);
         v->weight->data = copy;
     }
-    net->released = true;
     return true;
 }

@@ -23,6 +23,7 @@ struct tp_lower_want {
 struct tp_lower_notes {
     struct tp_shape *shapes;         /* [n_values], in the file's own order; rank -1: not made */
     bool *constant;                  /* [n_values]: does not depend on what is fed */
+    enum tp_onnx_type *types;        /* [n_values] */
     int64_t *macs;                   /* [n_nodes], of the whole batch */
 };
 

@@ -4,11 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_float(enum tp_onnx_type t)
-{
-    return t == TP_ONNX_FLOAT || t == TP_ONNX_DOUBLE || t == TP_ONNX_FLOAT16;
-}
-
 /* ---- one input ------------------------------------------------------------------------------- */
 
 static bool activate(struct tp_lowering *l, struct tp_act act, enum tp_onnx_type type)
@@ -146,7 +141,7 @@ static int broadcast(struct tp_lowering *l, const struct tp_op *op, const struct
  * else. */
 static bool is_per_channel(const struct tp_lowered *v, const struct tp_lowered *map)
 {
-    if (!v->constant || map->constant || !map->shape.rank || !is_float(map->type) ||
+    if (!v->constant || map->constant || !map->shape.rank || !tp_onnx_type_is_float(map->type) ||
         v->shape.rank > map->shape.rank) return false;
     const int channel = map->perm[map->shape.rank - 1];
     const int pad = map->shape.rank - v->shape.rank;
@@ -155,35 +150,7 @@ static bool is_per_channel(const struct tp_lowered *v, const struct tp_lowered *
            map->shape.dim[channel] == n;
 }
 
-/* x + b, x - b, b - x, x * b, x / b with b per channel: scale and shift, which fold further. */
-static bool try_affine(struct tp_lowering *l, bool *done)
-{
-    const char *op = l->nd->op;
-    struct tp_lowered *a = tp_low_in(l, 0), *b = tp_low_in(l, 1);
-    *done = false;
-    if (strlen(op) != 3 || !strstr("Add Sub Mul Div", op)) return true;
-    const bool swapped = is_per_channel(a, b);
-    if (!swapped && !is_per_channel(b, a)) return true;
-    if (swapped && op[0] == 'D') return true;
-    struct tp_lowered *map = swapped ? b : a;
-    const float *values = tp_low_floats(l, swapped ? a : b);
-    const int64_t n = tp_shape_elements(swapped ? &a->shape : &b->shape);
-    float *scale = tp_low_room(l, n, sizeof *scale), *shift = tp_low_room(l, n, sizeof *shift);
-    if (!values || !scale || !shift) return false;
-    for (int64_t c = 0; c < n; c++) {
-        scale[c] = op[0] == 'M' ? values[c] : op[0] == 'D' ? 1 / values[c] :
-                   op[0] == 'S' && swapped ? -1 : 1;
-        shift[c] = op[0] == 'A' || (op[0] == 'S' && swapped) ? values[c] :
-                   op[0] == 'S' ? -values[c] : 0;
-    }
-    const struct tp_node nd = { .scale = scale, .shift = shift };
-    const int from = tp_low_node(l, map, map->shape.rank, map->perm);
-    *done = true;
-    return tp_low_out(l, 0, tp_low_add(l, &tp_op_affine, &nd, &from, 1), map->perm, map->type);
-}
-
-static const struct { const char *op; enum tp_binary_kind kind; bool compares, swapped; }
-binaries[] = {
+static const struct tp_binary_rule binaries[] = {
     { "Add", TP_BINARY_ADD, false, false }, { "Sub", TP_BINARY_SUB, false, false },
     { "Mul", TP_BINARY_MUL, false, false }, { "Div", TP_BINARY_DIV, false, false },
     { "Max", TP_BINARY_MAX, false, false }, { "Min", TP_BINARY_MIN, false, false },
@@ -195,6 +162,36 @@ binaries[] = {
     { "And", TP_BINARY_AND, true, false }, { "Or", TP_BINARY_OR, true, false },
     { "Xor", TP_BINARY_XOR, true, false },
 };
+
+const struct tp_binary_rule *tp_low_binary_rule(const char *op)
+{
+    for (size_t i = 0; i < sizeof binaries / sizeof *binaries; i++)
+        if (!strcmp(op, binaries[i].op)) return &binaries[i];
+    return NULL;
+}
+
+/* x + b, x - b, b - x, x * b, x / b with b per channel: scale and shift, which fold further. */
+static bool try_affine(struct tp_lowering *l, enum tp_binary_kind kind, bool *done)
+{
+    struct tp_lowered *a = tp_low_in(l, 0), *b = tp_low_in(l, 1);
+    const bool add = kind == TP_BINARY_ADD, sub = kind == TP_BINARY_SUB;
+    const bool mul = kind == TP_BINARY_MUL, div = kind == TP_BINARY_DIV;
+    const bool swapped = is_per_channel(a, b);
+    *done = (add || sub || mul || div) && (swapped ? !div : is_per_channel(b, a));
+    if (!*done) return true;
+    struct tp_lowered *map = swapped ? b : a;
+    const float *values = tp_low_floats(l, swapped ? a : b);
+    const int64_t n = tp_shape_elements(swapped ? &a->shape : &b->shape);
+    float *scale = tp_low_room(l, n, sizeof *scale), *shift = tp_low_room(l, n, sizeof *shift);
+    if (!values || !scale || !shift) return false;
+    for (int64_t c = 0; c < n; c++) {
+        scale[c] = mul ? values[c] : div ? 1 / values[c] : sub && swapped ? -1 : 1;
+        shift[c] = mul || div ? 0 : sub && !swapped ? -values[c] : values[c];
+    }
+    const struct tp_node nd = { .scale = scale, .shift = shift };
+    const int from = tp_low_node(l, map, map->shape.rank, map->perm);
+    return tp_low_out(l, 0, tp_low_add(l, &tp_op_affine, &nd, &from, 1), map->perm, map->type);
+}
 
 /* Until opset 6 the second input's axes begin at the attribute `axis` of the first's, and a slope
  * of PRelu is one per channel: axes of size 1 are put behind. */
@@ -214,41 +211,30 @@ static bool align_old(struct tp_lowering *l)
 }
 
 /* The remainder that has the dividend's sign: a - trunc(a / b) b. */
-static bool lower_fmod(struct tp_lowering *l)
+static int fmod_node(struct tp_lowering *l, int a, int b)
 {
-    const struct tp_node div = { .attr.binary = TP_BINARY_DIV, .act.kind = TP_ACT_TRUNC };
-    const struct tp_node mul = { .attr.binary = TP_BINARY_MUL };
-    const struct tp_node sub = { .attr.binary = TP_BINARY_SUB };
-    int perm[TP_MAX_RANK];
-    const int rank = common_order(l, 2, perm);
-    const int both[2] = { tp_low_node(l, tp_low_in(l, 0), rank, perm),
-                          tp_low_node(l, tp_low_in(l, 1), rank, perm) };
-    const int times[2] = { tp_low_add(l, &tp_op_binary, &div, both, 2), both[1] };
-    const int rest[2] = { both[0], tp_low_add(l, &tp_op_binary, &mul, times, 2) };
-    return tp_low_out(l, 0, tp_low_add(l, &tp_op_binary, &sub, rest, 2), perm,
-                      tp_low_in(l, 0)->type);
+    const int whole = tp_low_binary(l, TP_BINARY_DIV, a, b, TP_ACT_TRUNC);
+    const int times = tp_low_binary(l, TP_BINARY_MUL, whole, b, TP_ACT_LINEAR);
+    return tp_low_binary(l, TP_BINARY_SUB, a, times, TP_ACT_LINEAR);
 }
 
 static bool lower_binary(struct tp_lowering *l)
 {
-    struct tp_node nd = { 0 };
-    int perm[TP_MAX_RANK], inputs[2];
-    bool compares = false, done;
-    if (tp_low_int(l, "fmod", 0)) return lower_fmod(l);
-    if (!try_affine(l, &done)) return false;
+    const struct tp_binary_rule *rule = tp_low_binary_rule(l->nd->op);
+    const enum tp_onnx_type type = tp_low_in(l, 0)->type;
+    const bool whole_div = rule->kind == TP_BINARY_DIV && !tp_onnx_type_is_float(type);
+    int perm[TP_MAX_RANK], in[2];
+    bool done;
+    if (!try_affine(l, rule->kind, &done)) return false;
     if (done) return true;
-    const bool whole = !is_float(tp_low_in(l, 0)->type);
-    for (size_t i = 0; i < sizeof binaries / sizeof *binaries; i++) {
-        if (strcmp(l->nd->op, binaries[i].op)) continue;
-        nd.attr.binary = binaries[i].kind;
-        compares = binaries[i].compares;
-        if (whole && binaries[i].kind == TP_BINARY_DIV) nd.act.kind = TP_ACT_TRUNC;
-        const int rank = common_order(l, 2, perm);
-        for (int j = 0; j < 2; j++)
-            inputs[j] = tp_low_node(l, tp_low_in(l, binaries[i].swapped ? 1 - j : j), rank, perm);
-    }
-    return tp_low_out(l, 0, tp_low_add(l, &tp_op_binary, &nd, inputs, 2), perm,
-                      compares ? TP_ONNX_BOOL : tp_low_in(l, 0)->type);
+    const int rank = common_order(l, 2, perm);
+    for (int i = 0; i < 2; i++)
+        in[i] = tp_low_node(l, tp_low_in(l, rule->swapped ? 1 - i : i), rank, perm);
+    const int node = tp_low_int(l, "fmod", 0)
+                         ? fmod_node(l, in[0], in[1])
+                         : tp_low_binary(l, rule->kind, in[0], in[1],
+                                         whole_div ? TP_ACT_TRUNC : TP_ACT_LINEAR);
+    return tp_low_out(l, 0, node, perm, rule->compares ? TP_ONNX_BOOL : type);
 }
 
 bool tp_lower_binary(struct tp_lowering *l)
@@ -279,21 +265,19 @@ bool tp_lower_variadic(struct tp_lowering *l)
     const char *op = l->nd->op;
     const int n = l->nd->n_inputs;
     int perm[TP_MAX_RANK];
-    struct tp_node nd = { 0 };
     if (n == 1) return tp_low_out_value(l, 0, tp_low_in(l, 0));
     if (op[0] == 'S' || !strcmp(op, "Mean")) {
-        nd.attr.combine.mean = op[0] == 'M';
+        const struct tp_node nd = { .attr.combine.mean = op[0] == 'M' };
         const int sum = broadcast(l, &tp_op_combine, &nd, n, perm);
         return tp_low_out(l, 0, sum, perm, tp_low_in(l, 0)->type);
     }
-    nd.attr.binary = !strcmp(op, "Max") ? TP_BINARY_MAX : TP_BINARY_MIN;
     for (int i = 0; i < n; i++)
         if (!tp_low_in(l, i)) return tp_low_fail(l, TP_INVALID_MODEL, "input %d is left out", i);
     const int rank = common_order(l, n, perm);
     int so_far = tp_low_node(l, tp_low_in(l, 0), rank, perm);
     for (int i = 1; i < n; i++) {
-        const int inputs[2] = { so_far, tp_low_node(l, tp_low_in(l, i), rank, perm) };
-        so_far = tp_low_add(l, &tp_op_binary, &nd, inputs, 2);
+        const int next = tp_low_node(l, tp_low_in(l, i), rank, perm);
+        so_far = tp_low_binary(l, tp_low_binary_rule(op)->kind, so_far, next, TP_ACT_LINEAR);
     }
     return tp_low_out(l, 0, so_far, perm, tp_low_in(l, 0)->type);
 }
@@ -313,12 +297,12 @@ bool tp_lower_cast(struct tp_lowering *l)
     enum tp_onnx_type to;
     if (!tp_low_cast_type(l, &to)) return false;
     if (to == TP_ONNX_BOOL && x->type != TP_ONNX_BOOL) {
-        const struct tp_node zero = { .attr.binary = TP_BINARY_EQUAL, .act.kind = TP_ACT_NOT };
         const int *perm = x->constant ? NULL : x->perm;
-        const int inputs[2] = { tp_low_node(l, x, x->shape.rank, perm), tp_low_scalar(l, 0) };
-        return tp_low_out(l, 0, tp_low_add(l, &tp_op_binary, &zero, inputs, 2), perm, to);
+        const int from = tp_low_node(l, x, x->shape.rank, perm), zero = tp_low_scalar(l, 0);
+        return tp_low_out(l, 0, tp_low_binary(l, TP_BINARY_EQUAL, from, zero, TP_ACT_NOT), perm,
+                          to);
     }
-    if (is_float(x->type) && !is_float(to))
+    if (tp_onnx_type_is_float(x->type) && !tp_onnx_type_is_float(to))
         return activate(l, (struct tp_act){ .kind = TP_ACT_TRUNC }, to);
     struct tp_lowered same = *x;
     same.type = to;

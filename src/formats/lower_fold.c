@@ -7,43 +7,29 @@
 
 #define MOST_EXACT 9007199254740992.0            /* 2^53 */
 
-static bool is_whole(enum tp_onnx_type type)
-{
-    return type != TP_ONNX_FLOAT && type != TP_ONNX_DOUBLE && type != TP_ONNX_FLOAT16;
-}
-
 /* ---- element by element ---------------------------------------------------------------------- */
 
-static double apply_binary(const char *op, double a, double b, bool whole)
+static double apply_binary(enum tp_binary_kind kind, double a, double b, bool whole, bool c_mod)
 {
-    switch (op[0]) {
-    case 'A': return op[1] == 'd' ? a + b : a != 0 && b != 0;          /* Add, And */
-    case 'S': return a - b;
-    case 'D': return whole ? trunc(a / b) : a / b;
-    case 'P': return pow(a, b);
-    case 'E': return a == b;
-    case 'O': return a != 0 || b != 0;
-    case 'X': return (a != 0) != (b != 0);
-    case 'L': return strlen(op) > 4 ? a <= b : a < b;                  /* LessOrEqual */
-    case 'G': return strlen(op) > 7 ? a >= b : a > b;
-    default: break;
+    switch (kind) {
+    case TP_BINARY_ADD: return a + b;
+    case TP_BINARY_SUB: return a - b;
+    case TP_BINARY_MUL: return a * b;
+    case TP_BINARY_DIV: return whole ? trunc(a / b) : a / b;
+    case TP_BINARY_MOD: return c_mod ? fmod(a, b) : a - floor(a / b) * b;
+    case TP_BINARY_POW: return pow(a, b);
+    case TP_BINARY_MAX: return a > b ? a : b;
+    case TP_BINARY_MIN: return a < b ? a : b;
+    case TP_BINARY_PRELU: return a < 0 ? a * b : a;
+    case TP_BINARY_EQUAL: return a == b;
+    case TP_BINARY_LESS: return a < b;
+    case TP_BINARY_LESS_EQUAL: return a <= b;
+    case TP_BINARY_AND: return a != 0 && b != 0;
+    case TP_BINARY_OR: return a != 0 || b != 0;
+    case TP_BINARY_XOR: return (a != 0) != (b != 0);
+    case TP_N_BINARY_KINDS: break;
     }
-    if (!strcmp(op, "Mul")) return a * b;
-    if (!strcmp(op, "Mod")) return a - floor(a / b) * b;
-    if (!strcmp(op, "Fmod")) return fmod(a, b);
-    if (!strcmp(op, "Max")) return a > b ? a : b;
-    return a < b ? a : b;
-}
-
-static bool is_binary(const char *op)
-{
-    static const char *const ops[] = {
-        "Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Mod", "Equal", "Less", "LessOrEqual",
-        "Greater", "GreaterOrEqual", "And", "Or", "Xor",
-    };
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (!strcmp(op, ops[i])) return true;
-    return false;
+    return NAN;
 }
 
 static bool broadcast_shape(struct tp_lowering *l, struct tp_lowered *const *in, int n,
@@ -85,33 +71,49 @@ static void advance(const struct tp_shape *s, int64_t *index)
     for (int k = s->rank - 1; k >= 0 && ++index[k] == s->dim[k]; k--) index[k] = 0;
 }
 
-static bool fold_elements(struct tp_lowering *l, struct tp_lowered *const *in, int n)
+/* Room for what n inputs make element by element, and its shape; NULL with an error. */
+static double *elements_room(struct tp_lowering *l, struct tp_lowered *const *in, int n,
+                             struct tp_shape *shape)
 {
-    const char *op = tp_low_int(l, "fmod", 0) ? "Fmod" : l->nd->op;
+    if (!broadcast_shape(l, in, n, shape)) return NULL;
+    const int64_t count = tp_shape_elements(shape);
+    if (count <= TP_KNOWN_ELEMENTS) return tp_low_room(l, count, sizeof(double));
+    tp_low_fail(l, TP_TOO_LARGE, "shape arithmetic on %lld elements", (long long)count);
+    return NULL;
+}
+
+static bool fold_where(struct tp_lowering *l, struct tp_lowered *const *in)
+{
     struct tp_shape shape;
     int64_t index[TP_MAX_RANK] = { 0 };
-    const enum tp_onnx_type type = in[n - 1]->type;
-    const bool where = n == 3, compares = op[0] == 'E' || op[0] == 'L' || op[0] == 'G';
-    const bool whole = is_whole(type);
-    if (!broadcast_shape(l, in, n, &shape)) return false;
-    const int64_t count = tp_shape_elements(&shape);
-    if (count > TP_KNOWN_ELEMENTS)
-        return tp_low_fail(l, TP_TOO_LARGE, "shape arithmetic on %lld elements",
-                           (long long)count);
-    double *out = tp_low_room(l, count, sizeof *out);
+    double *out = elements_room(l, in, 3, &shape);
     if (!out) return false;
-    for (int64_t i = 0; i < count; i++, advance(&shape, index)) {
-        const double a = broadcast_element(in[0], &shape, index);
-        const double b = broadcast_element(in[1], &shape, index);
-        if (whole && !where && b == 0 && (op[0] == 'D' || strstr(op, "od")))
+    for (int64_t i = 0; i < tp_shape_elements(&shape); i++, advance(&shape, index))
+        out[i] = broadcast_element(in[broadcast_element(in[0], &shape, index) != 0 ? 1 : 2],
+                                   &shape, index);
+    return tp_low_out_known(l, 0, in[1]->type, &shape, out);
+}
+
+static bool fold_binary(struct tp_lowering *l, struct tp_lowered *const *in)
+{
+    const struct tp_binary_rule *rule = tp_low_binary_rule(l->nd->op);
+    const bool c_mod = tp_low_int(l, "fmod", 0) != 0, whole = !tp_onnx_type_is_float(in[0]->type);
+    const bool divides = rule->kind == TP_BINARY_DIV || rule->kind == TP_BINARY_MOD;
+    struct tp_shape shape;
+    int64_t index[TP_MAX_RANK] = { 0 };
+    double *out = elements_room(l, in, 2, &shape);
+    if (!out) return false;
+    for (int64_t i = 0; i < tp_shape_elements(&shape); i++, advance(&shape, index)) {
+        const double a = broadcast_element(in[rule->swapped], &shape, index);
+        const double b = broadcast_element(in[!rule->swapped], &shape, index);
+        if (whole && divides && b == 0)
             return tp_low_fail(l, TP_INVALID_MODEL, "a whole number is divided by zero");
-        out[i] = where ? a != 0 ? b : broadcast_element(in[2], &shape, index)
-                       : apply_binary(op, a, b, whole);
-        if (whole && !where && !compares && !(fabs(out[i]) <= MOST_EXACT))
+        out[i] = apply_binary(rule->kind, a, b, whole, c_mod);
+        if (whole && !rule->compares && !(fabs(out[i]) <= MOST_EXACT))
             return tp_low_fail(l, TP_INVALID_MODEL, "shape arithmetic overflows: %s of %.17g and "
-                               "%.17g", op, a, b);
+                               "%.17g", rule->op, a, b);
     }
-    return tp_low_out_known(l, 0, compares ? TP_ONNX_BOOL : type, &shape, out);
+    return tp_low_out_known(l, 0, rule->compares ? TP_ONNX_BOOL : in[0]->type, &shape, out);
 }
 
 /* ---- one input ------------------------------------------------------------------------------- */
@@ -146,43 +148,12 @@ static bool fold_unary(struct tp_lowering *l, const struct tp_lowered *in)
         const double x = in->known[i];
         if (!cast) out[i] = apply_unary(l->nd->op, x);
         else if (to == TP_ONNX_BOOL) out[i] = x != 0;
-        else out[i] = is_whole(to) ? trunc(x) : x;
+        else out[i] = !tp_onnx_type_is_float(to) ? trunc(x) : x;
     }
     return tp_low_out_known(l, 0, to, &in->shape, out);
 }
 
-/* ---- picking and joining --------------------------------------------------------------------- */
-
-static bool fold_gather(struct tp_lowering *l, const struct tp_lowered *from,
-                        const struct tp_lowered *indices)
-{
-    int axis;
-    struct tp_shape shape = { .rank = 0 };
-    if (!tp_low_axis(l, tp_low_int(l, "axis", 0), from->shape.rank, &axis)) return false;
-    if (from->shape.rank - 1 + indices->shape.rank > TP_MAX_RANK)
-        return tp_low_fail(l, TP_INVALID_MODEL, "its output has more than %d axes",
-                           (int)TP_MAX_RANK);
-    for (int a = 0; a < axis; a++) shape.dim[shape.rank++] = from->shape.dim[a];
-    for (int a = 0; a < indices->shape.rank; a++) shape.dim[shape.rank++] = indices->shape.dim[a];
-    for (int a = axis + 1; a < from->shape.rank; a++) shape.dim[shape.rank++] = from->shape.dim[a];
-    const int64_t outer = tp_shape_span(&from->shape, 0, axis), length = from->shape.dim[axis];
-    const int64_t inner = tp_shape_span(&from->shape, axis + 1, from->shape.rank);
-    const int64_t picked = tp_shape_elements(&indices->shape), n = tp_shape_elements(&shape);
-    if (n > TP_KNOWN_ELEMENTS)
-        return tp_low_fail(l, TP_TOO_LARGE, "shape arithmetic on %lld elements", (long long)n);
-    double *out = tp_low_room(l, n, sizeof *out);
-    if (!out) return false;
-    for (int64_t i = 0; i < outer * picked; i++) {
-        double at = indices->known[i % picked];
-        if (at < 0) at += (double)length;
-        if (!(at >= 0 && at < (double)length))
-            return tp_low_fail(l, TP_INVALID_MODEL, "index %.17g; axis %d has size %lld",
-                               indices->known[i % picked], axis, (long long)length);
-        memcpy(out + i * inner, from->known + (i / picked * length + (int64_t)at) * inner,
-               (size_t)inner * sizeof *out);
-    }
-    return tp_low_out_known(l, 0, from->type, &shape, out);
-}
+/* ---- joining --------------------------------------------------------------------------------- */
 
 static bool fold_concat(struct tp_lowering *l)
 {
@@ -231,9 +202,10 @@ static bool all_known(struct tp_lowering *l)
 /* Floats of weights are left to the operators themselves, which do it in float as at run time. */
 static bool is_arithmetic(struct tp_lowering *l)
 {
-    for (int i = 0; i < l->nd->n_inputs; i++)
-        if (is_whole(tp_low_in(l, i)->type) || tp_shape_elements(&tp_low_in(l, i)->shape) <= 8)
-            return true;
+    for (int i = 0; i < l->nd->n_inputs; i++) {
+        const struct tp_lowered *v = tp_low_in(l, i);
+        if (!tp_onnx_type_is_float(v->type) || tp_shape_elements(&v->shape) <= 8) return true;
+    }
     return false;
 }
 
@@ -241,13 +213,13 @@ bool tp_low_fold(struct tp_lowering *l, bool *folded)
 {
     const char *op = l->nd->op;
     const int n = l->nd->n_inputs;
-    const bool elements = (n == 2 && is_binary(op)) || (n == 3 && !strcmp(op, "Where"));
+    const bool binary = n == 2 && tp_low_binary_rule(op), where = n == 3 && !strcmp(op, "Where");
     const bool unary = n == 1 && (is_unary(op) || !strcmp(op, "Cast"));
-    const bool gather = n == 2 && !strcmp(op, "Gather"), concat = !strcmp(op, "Concat");
-    *folded = (elements || unary || gather || concat) && all_known(l) && is_arithmetic(l);
+    const bool concat = !strcmp(op, "Concat");
+    *folded = (binary || where || unary || concat) && all_known(l) && is_arithmetic(l);
     if (!*folded) return true;
     struct tp_lowered *in[3] = { tp_low_in(l, 0), tp_low_in(l, 1), tp_low_in(l, 2) };
-    if (elements) return fold_elements(l, in, n);
-    if (unary) return fold_unary(l, in[0]);
-    return gather ? fold_gather(l, in[0], in[1]) : fold_concat(l);
+    if (binary) return fold_binary(l, in);
+    if (where) return fold_where(l, in);
+    return unary ? fold_unary(l, in[0]) : fold_concat(l);
 }

@@ -52,11 +52,9 @@ static int dense(struct tp_lowering *l, int from, struct tp_lowered *weights, bo
     return tp_low_add(l, &tp_op_gemm, &nd, &from, 1);
 }
 
-static int multiply(struct tp_lowering *l, enum tp_binary_kind kind, int a, int b)
+static int times(struct tp_lowering *l, int node, float factor)
 {
-    const struct tp_node nd = { .attr.binary = kind };
-    const int inputs[2] = { a, b };
-    return tp_low_add(l, &tp_op_binary, &nd, inputs, 2);
+    return tp_low_binary(l, TP_BINARY_MUL, node, tp_low_scalar(l, factor), TP_ACT_LINEAR);
 }
 
 static const float *filled(struct tp_lowering *l, int64_t n, float value)
@@ -110,12 +108,12 @@ bool tp_lower_gemm(struct tp_lowering *l)
         if (turn_b && !tp_low_transpose(l, b, swap, &right)) return false;
         const int inputs[2] = { tp_low_node(l, a, 2, NULL), tp_low_node(l, &right, 2, NULL) };
         node = tp_low_add(l, &tp_op_matmul, NULL, inputs, 2);
-        if (alpha != 1) node = multiply(l, TP_BINARY_MUL, node, tp_low_scalar(l, alpha));
+        if (alpha != 1) node = times(l, node, alpha);
     }
     if (c) {
         int sum = tp_low_node(l, c, 2, NULL);
-        if (beta != 1) sum = multiply(l, TP_BINARY_MUL, sum, tp_low_scalar(l, beta));
-        node = multiply(l, TP_BINARY_ADD, node, sum);
+        if (beta != 1) sum = times(l, sum, beta);
+        node = tp_low_binary(l, TP_BINARY_ADD, node, sum, TP_ACT_LINEAR);
     }
     return tp_low_out(l, 0, node, NULL, a->type);
 }

@@ -16,14 +16,6 @@ static int map_offsets(struct tp_lowering *l, int64_t n, int64_t channels, int64
     return tp_low_constant(l, at, &TP_SHAPE4(n, 1, 1, channels));
 }
 
-static int binary(struct tp_lowering *l, enum tp_binary_kind kind, int a, int b,
-                  enum tp_act_kind act)
-{
-    const struct tp_node nd = { .attr.binary = kind, .act.kind = act };
-    const int inputs[2] = { a, b };
-    return tp_low_add(l, &tp_op_binary, &nd, inputs, 2);
-}
-
 static struct tp_window plane_window(const struct tp_low_window *w)
 {
     return (struct tp_window){
@@ -64,15 +56,15 @@ static bool pool_indices(struct tp_lowering *l, const struct tp_low_window *w, i
     int at = tp_low_add(l, &tp_op_pool_index, &nd, &planes, 1);
     if (tp_low_int(l, "storage_order", 0)) {         /* y w + x  ->  x h + y */
         const int width = tp_low_scalar(l, (float)s.dim[2]);
-        const int y = binary(l, TP_BINARY_DIV, at, width, TP_ACT_FLOOR);
-        const int yw = binary(l, TP_BINARY_MUL, y, width, TP_ACT_LINEAR);
-        const int x = binary(l, TP_BINARY_SUB, at, yw, TP_ACT_LINEAR);
-        const int xh = binary(l, TP_BINARY_MUL, x, tp_low_scalar(l, (float)s.dim[1]),
+        const int y = tp_low_binary(l, TP_BINARY_DIV, at, width, TP_ACT_FLOOR);
+        const int yw = tp_low_binary(l, TP_BINARY_MUL, y, width, TP_ACT_LINEAR);
+        const int x = tp_low_binary(l, TP_BINARY_SUB, at, yw, TP_ACT_LINEAR);
+        const int xh = tp_low_binary(l, TP_BINARY_MUL, x, tp_low_scalar(l, (float)s.dim[1]),
                               TP_ACT_LINEAR);
-        at = binary(l, TP_BINARY_ADD, xh, y, TP_ACT_LINEAR);
+        at = tp_low_binary(l, TP_BINARY_ADD, xh, y, TP_ACT_LINEAR);
     }
     const int offset = map_offsets(l, s.dim[0], s.dim[3], s.dim[1] * s.dim[2]);
-    at = binary(l, TP_BINARY_ADD, at, offset, TP_ACT_LINEAR);
+    at = tp_low_binary(l, TP_BINARY_ADD, at, offset, TP_ACT_LINEAR);
     return tp_low_out_volume(l, 1, tp_low_stack(l, at, 1), w->n_axes, TP_ONNX_INT64);
 }
 
@@ -171,7 +163,7 @@ bool tp_lower_max_unpool(struct tp_lowering *l)
     const int map = tp_low_planes(l, tp_low_volume(l, x));
     int index = tp_low_planes(l, tp_low_volume(l, at));
     const int offset = map_offsets(l, x->shape.dim[0], x->shape.dim[1], own[0] * own[1]);
-    index = binary(l, TP_BINARY_SUB, index, offset, TP_ACT_LINEAR);
+    index = tp_low_binary(l, TP_BINARY_SUB, index, offset, TP_ACT_LINEAR);
     const struct tp_node nd = { .attr.unpool = { own[0], own[1] } };
     const int inputs[2] = { map, index };
     int out = tp_low_add(l, &tp_op_max_unpool, &nd, inputs, 2);

@@ -280,6 +280,14 @@ int tp_low_scalar(struct tp_lowering *l, float value)
     return tp_low_constant(l, data, &(struct tp_shape){ .rank = 0 });
 }
 
+int tp_low_binary(struct tp_lowering *l, enum tp_binary_kind kind, int a, int b,
+                  enum tp_act_kind act)
+{
+    const struct tp_node nd = { .attr.binary = kind, .act.kind = act };
+    const int inputs[2] = { a, b };
+    return tp_low_add(l, &tp_op_binary, &nd, inputs, 2);
+}
+
 int tp_low_take(struct tp_lowering *l, int from, const struct tp_take_attr *take)
 {
     const struct tp_node nd = { .attr.take = *take };

@@ -127,6 +127,10 @@ const struct tp_shape *tp_low_shape(const struct tp_lowering *l, int node);
 int tp_low_constant(struct tp_lowering *l, const float *data, const struct tp_shape *shape);
 int tp_low_scalar(struct tp_lowering *l, float value);
 
+/* a op b, then `act`. */
+int tp_low_binary(struct tp_lowering *l, enum tp_binary_kind kind, int a, int b,
+                  enum tp_act_kind act);
+
 /* Makes output `o` the node, whose memory has the order `perm` (NULL: ONNX's own). */
 bool tp_low_out(struct tp_lowering *l, int o, int node, const int *perm, enum tp_onnx_type type);
 
@@ -152,6 +156,10 @@ void tp_low_channels_last(int rank, int perm[TP_MAX_RANK]);
 void *tp_low_room(struct tp_lowering *l, int64_t n, size_t size);
 
 /* ---- by family ------------------------------------------------------------------------------- */
+
+/* What a binary operator is to the kernels; NULL where `op` is none. */
+struct tp_binary_rule { const char *op; enum tp_binary_kind kind; bool compares, swapped; };
+const struct tp_binary_rule *tp_low_binary_rule(const char *op);
 
 /* Computes the node with doubles when all inputs are known and it is one of shape arithmetic.
  * *folded tells whether it was. */

@@ -8,7 +8,7 @@
 #include "base/pages.h"
 #include "formats/net.h"
 
-enum { LISTED_NAMES_BYTES = 300, TRIED_SIDE = 64 };
+enum { TRIED_SIDE = 64 };
 
 struct tp_limits tp_limits_default(void)
 {
@@ -136,18 +136,15 @@ struct tp_shape tp_model_own_input(const struct tp_model *m)
 static bool fail_layer(const struct tp_model *m, const char *layer, struct tp_err *err)
 {
     struct tp_buf names = { 0 };
-    int left_out = 0;
+    int left_out = 0, unnamed = 0;
     bool modules = false;
     for (int i = 0; i < m->n_layers; i++) modules = modules || m->layers[i].module;
     for (int i = 0; i < m->n_layers; i++) {
         const char *name = modules ? m->layers[i].module : m->layers[i].name;
-        if (!name) {
-            left_out++;
-            continue;
-        }
-        if (names.n_bytes + strlen(name) > LISTED_NAMES_BYTES) left_out++;
-        else tp_buf_printf(&names, "%s%s", names.n_bytes ? ", " : "", name);
+        if (name) tp_buf_list(&names, name, &left_out);
+        else unnamed++;
     }
+    left_out += unnamed;
     if (left_out) tp_buf_printf(&names, " and %d more", left_out);
     tp_fail(err, TP_NOT_FOUND, "model '%s' has no layer '%.64s'; it has: %.*s", m->name, layer,
             (int)names.n_bytes, names.data ? names.data : "");

@@ -155,24 +155,18 @@ int tp_model_value(const struct tp_model *m, const char *name)
 
 /* ---- layers ---------------------------------------------------------------------------------- */
 
-/* Numbers that training finds: of a batch normalization only scale and shift. */
-static int64_t count_parameters(const struct tp_net *net, const struct tp_net_node *nd,
-                                const struct tp_lower_notes *notes)
+/* Numbers that training finds: tensors of floats, of a batch normalization only scale and shift. A
+ * Resize's scales are none, nor a Clip's bounds. */
+static int64_t count_parameters(const struct tp_net_node *nd, const struct tp_lower_notes *notes)
 {
     const int most = !strcmp(nd->op, "BatchNormalization") ? 3 : nd->n_inputs;
-    const bool learns = strcmp(nd->op, "Reshape") && strcmp(nd->op, "Resize") &&
-                        strcmp(nd->op, "Clip") && strcmp(nd->op, "Slice") &&
-                        strcmp(nd->op, "Pad") && strcmp(nd->op, "Cast");
     int64_t n = 0;
-    for (int i = 0; learns && i < nd->n_inputs && i < most; i++) {
+    if (!strcmp(nd->op, "Resize") || !strcmp(nd->op, "Upsample") || !strcmp(nd->op, "Clip"))
+        return 0;
+    for (int i = 0; i < nd->n_inputs && i < most; i++) {
         const int v = nd->inputs[i];
-        if (v < 0 || !notes->constant[v] || notes->shapes[v].rank < 1) continue;
-        const int producer = net->values[v].producer;
-        const bool whole = net->values[v].weight && net->values[v].weight->type != TP_ONNX_FLOAT &&
-                           net->values[v].weight->type != TP_ONNX_FLOAT16 &&
-                           net->values[v].weight->type != TP_ONNX_DOUBLE;
-        if (whole || (producer >= 0 && !strcmp(net->nodes[producer].op, "Shape"))) continue;
-        n += tp_shape_elements(&notes->shapes[v]);
+        if (v >= 0 && notes->constant[v] && notes->shapes[v].rank > 0 &&
+            tp_onnx_type_is_float(notes->types[v])) n += tp_shape_elements(&notes->shapes[v]);
     }
     return n;
 }
@@ -234,7 +228,7 @@ static bool make_layers(struct tp_model *m, const struct sizes *one, const struc
                 .shape = nd->why ? (struct tp_shape){ .rank = -1 }
                                  : common(&one->notes.shapes[v], &two->notes.shapes[v],
                                           m->one_by_one),
-                .n_parameters = o ? 0 : count_parameters(net, nd, &one->notes),
+                .n_parameters = o ? 0 : count_parameters(nd, &one->notes),
                 .n_macs = o ? 0 : open ? TP_ANY : macs,
             };
             m->n_parameters += m->layers[m->n_layers - 1].n_parameters;
@@ -276,8 +270,10 @@ static bool make_notes(struct tp_model *m, struct tp_lower_notes *notes, struct 
     const size_t values = (size_t)m->net->n_values + 1, nodes = (size_t)m->net->n_nodes + 1;
     notes->shapes = tp_arena_zalloc(&m->arena, values, sizeof *notes->shapes);
     notes->constant = tp_arena_zalloc(&m->arena, values, sizeof *notes->constant);
+    notes->types = tp_arena_zalloc(&m->arena, values, sizeof *notes->types);
     notes->macs = tp_arena_zalloc(&m->arena, nodes, sizeof *notes->macs);
-    return (notes->shapes && notes->constant && notes->macs) || tp_arena_fail(&m->arena, err);
+    return (notes->shapes && notes->constant && notes->types && notes->macs) ||
+           tp_arena_fail(&m->arena, err);
 }
 
 /* `images` images of a size that the file allows; open sides are `more` pixels longer than what

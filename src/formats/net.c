@@ -32,6 +32,11 @@ size_t tp_onnx_type_bytes(enum tp_onnx_type type)
     return is_known(type) ? types[type].n_bytes : 0;
 }
 
+bool tp_onnx_type_is_float(enum tp_onnx_type type)
+{
+    return type == TP_ONNX_FLOAT || type == TP_ONNX_DOUBLE || type == TP_ONNX_FLOAT16;
+}
+
 const char *tp_onnx_type_name(enum tp_onnx_type type)
 {
     return is_known(type) ? types[type].name : "an unknown type";

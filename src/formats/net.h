@@ -15,7 +15,7 @@ enum tp_onnx_type {                  /* TensorProto.DataType's numbers; the ones
 };
 
 /* A tensor that stands in the file. Its elements lie little-endian in `data`, which is the file's
- * own memory (until tp_net_release()) or the net's arena; not aligned. */
+ * own memory (until tp_lower_release()) or the net's arena; not aligned. */
 struct tp_net_tensor {
     enum tp_onnx_type type;
     struct tp_shape shape;           /* sizes may be 0 here */
@@ -79,7 +79,6 @@ struct tp_net {
     bool channels_last;              /* of rank 4, the input is [n, h, w, c] in the file */
     int *outputs, n_outputs;         /* values */
     struct tp_names tensors;         /* values by name */
-    bool released;                   /* the file's bytes are gone (tp_lower_release) */
 };
 
 /* The net's structure made sound: sorts the nodes so that each follows what it reads and fills the
@@ -103,6 +102,7 @@ double tp_net_element(const struct tp_net_tensor *t, int64_t i);
 /* Bytes of one element; 0 for types that are not numbers. */
 size_t tp_onnx_type_bytes(enum tp_onnx_type type);
 const char *tp_onnx_type_name(enum tp_onnx_type type);           /* "float16" */
+bool tp_onnx_type_is_float(enum tp_onnx_type type);              /* of any width */
 
 /* All elements as floats. `out` has room for them. */
 void tp_net_floats(const struct tp_net_tensor *t, float *out);

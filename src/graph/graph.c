@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-enum { FIRST_NODES = 16, LISTED_NAMES_BYTES = 300 };
+enum { FIRST_NODES = 16 };
 
 bool tp_graph_new(struct tp_graph **out, const char *name, const struct tp_shape *input,
                   struct tp_err *err)
@@ -127,13 +127,8 @@ bool tp_graph_fail_layer(const struct tp_graph *g, const char *name, struct tp_e
 {
     struct tp_buf names = { 0 };
     int left_out = 0;
-    for (int i = 0; i < g->n_nodes; i++) {
-        if (g->nodes[i].hidden) continue;
-        if (left_out || names.n_bytes + strlen(g->nodes[i].name) > LISTED_NAMES_BYTES)
-            left_out++;
-        else
-            tp_buf_printf(&names, "%s%s", names.n_bytes ? ", " : "", g->nodes[i].name);
-    }
+    for (int i = 0; i < g->n_nodes; i++)
+        if (!g->nodes[i].hidden) tp_buf_list(&names, g->nodes[i].name, &left_out);
     if (left_out) tp_buf_printf(&names, " and %d more", left_out);
     tp_fail(err, TP_NOT_FOUND, "model '%s' has no layer '%.64s'; it has: %.*s", g->name, name,
             (int)names.n_bytes, names.data ? names.data : "");

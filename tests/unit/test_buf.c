@@ -164,6 +164,26 @@ static void a_time_that_is_none_is_zero(void **state)
     tp_buf_fini(&b);
 }
 
+static void a_list_counts_what_it_leaves_out(void **state)
+{
+    (void)state;
+    char name[151];
+    int left_out = 0;
+    struct tp_buf b = { 0 };
+    memset(name, 'x', 150);
+    name[150] = '\0';
+    tp_buf_list(&b, "a", &left_out);
+    tp_buf_list(&b, "b", &left_out);
+    assert_memory_equal(b.data, "a, b", 4);
+    tp_buf_list(&b, name, &left_out);
+    assert_int_equal(left_out, 0);
+    tp_buf_list(&b, name, &left_out);
+    tp_buf_list(&b, "c", &left_out);                 /* would fit, but not in its order */
+    assert_int_equal(left_out, 2);
+    assert_int_equal(b.n_bytes, 4 + 2 + 150);
+    tp_buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +197,7 @@ int main(void)
         cmocka_unit_test(the_limit_itself_fits_and_a_byte_more_does_not),
         cmocka_unit_test(what_comes_after_a_failure_is_dropped),
         cmocka_unit_test(a_size_that_overflows_fails),
+        cmocka_unit_test(a_list_counts_what_it_leaves_out),
         cmocka_unit_test(a_freed_buffer_starts_again_with_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -283,9 +283,13 @@ static void parameters_are_what_training_finds(void **state)
     onnx_floats(&m, "zero", DIMS(), (const float[1]){ 0 });
     put(&m, "Conv", "", "x w b", "a");
     put(&m, "BatchNormalization", "", "a one one one one", "n");
-    put(&m, "Clip", "", "n zero", "y");
+    put(&m, "Constant", "", "", "axes");
+    onnx_attr_tensor(&m, "value", TP_ONNX_INT64, DIMS(1), (const int64_t[]){ 0 }, 8);
+    put(&m, "Unsqueeze", "", "n axes", "u");         /* axes are none either */
+    put(&m, "Clip", "", "u zero", "y");
     onnx_output(&m, "y");
     struct tp_model *model = model_of(&m);
+    assert_int_equal(layer(model, "u")->n_parameters, 0);
     assert_int_equal(layer(model, "a")->n_parameters, 76);
     assert_int_equal(layer(model, "n")->n_parameters, 8);        /* not the running statistics */
     assert_int_equal(layer(model, "y")->n_parameters, 0);
