@@ -82,6 +82,7 @@ struct tp_limits {
     size_t max_workspace_bytes;      /* of one plan */
     int64_t max_operations;          /* of one run: multiply-adds, window taps, elements moved */
     size_t max_output_bytes;         /* of one answer */
+    int max_threads;                 /* that opening a model uses */
 };
 
 struct tp_limits tp_limits_default(void);

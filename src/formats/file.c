@@ -10,11 +10,24 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "formats/guard.h"
 
 static bool fail_errno(const char *path, struct tp_err *err)
 {
     enum tp_code code = errno == ENOENT || errno == ENOTDIR ? TP_NOT_FOUND : TP_IO;
     return tp_fail(err, code, "%s: %s", path, strerror(errno));
+}
+
+/* Pages that are there are mapped at once: 25,000 faults less for 100 MB. */
+static bool map(struct tp_file *f, int fd, const char *path, struct tp_err *err)
+{
+    void *p = mmap(NULL, f->n_bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (p == MAP_FAILED) return fail_errno(path, err);
+    f->bytes = p;
+    f->guard = tp_guard_new(p, f->n_bytes);
+    if (f->guard) return true;
+    tp_file_unmap(f);
+    return tp_fail(err, TP_IO, "%s: too many files are being read at once", path);
 }
 
 /* Maps what is open at `fd` (-1: errno says why nothing is) and closes it. */
@@ -30,10 +43,7 @@ static bool map_fd(struct tp_file *f, int fd, const char *path, struct tp_err *e
         tp_fail(err, TP_IO, "%s: is not a regular file", path);
     } else {
         f->n_bytes = (size_t)st.st_size;
-        void *p = f->n_bytes ? mmap(NULL, f->n_bytes, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-        ok = p != MAP_FAILED;
-        if (ok) f->bytes = p;
-        else fail_errno(path, err);
+        ok = !f->n_bytes || map(f, fd, path, err);
     }
     close(fd);
     return ok;
@@ -86,8 +96,16 @@ bool tp_file_map_beneath(struct tp_file *f, int dir_fd, const char *path, struct
 
 void tp_file_unmap(struct tp_file *f)
 {
+    tp_guard_free(f->guard);
     if (f->bytes) munmap((void *)f->bytes, f->n_bytes);
     *f = (struct tp_file){ 0 };
+}
+
+bool tp_file_is_whole(const struct tp_file *f, const char *path, struct tp_err *err)
+{
+    if (!f->guard || !tp_guard_is_torn(f->guard)) return true;
+    *err = (struct tp_err){ 0 };
+    return tp_fail(err, TP_IO, "%s: became shorter while it was read", path);
 }
 
 bool tp_file_read_fd(int fd, const char *name, size_t limit, void **bytes, size_t *n_bytes,

@@ -83,7 +83,8 @@ static const float *packed_plane(struct tp_lowering *l, struct conv *c, int z)
     w.group *= depth;
     const float *packed;
     struct tp_err err = { 0 };
-    if (!tp_pack_conv(&packed, &w, &c->attr, l->label, tp_kernels_get(), arena, 1, &err)) {
+    if (!tp_pack_conv(&packed, &w, &c->attr, l->label, tp_kernels_get(), arena,
+                      l->limits->max_threads, &err)) {
         tp_low_no_memory(l);
         return NULL;
     }

@@ -25,7 +25,7 @@ static const float *packed_weights(struct tp_lowering *l, struct tp_lowered *v, 
     }
     struct tp_err err = { 0 };
     if (!tp_pack_gemm(&packed, &w, (int)(turned ? columns : rows), (int)(turned ? rows : columns),
-                      l->label, tp_kernels_get(), arena, 1, &err)) {
+                      l->label, tp_kernels_get(), arena, l->limits->max_threads, &err)) {
         tp_low_no_memory(l);
         return NULL;
     }

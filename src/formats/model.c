@@ -21,6 +21,7 @@ struct tp_limits tp_limits_default(void)
         .max_workspace_bytes = (size_t)1 << 30,
         .max_operations = (int64_t)1 << 41,      /* 64 images of VGG-16: 10 s on 2 cores */
         .max_output_bytes = (size_t)256 << 20,
+        .max_threads = 1,
     };
 }
 
@@ -202,7 +203,7 @@ static struct tp_shape some_input(const struct tp_model *m)
     return s;
 }
 
-static bool run_once(const struct tp_plan *plan, struct tp_err *err)
+static bool run_once(const struct tp_plan *plan, int n_threads, struct tp_err *err)
 {
     const int n = tp_plan_n_outputs(plan);
     const int64_t n_input = tp_shape_elements(tp_plan_input_shape(plan));
@@ -217,7 +218,7 @@ static bool run_once(const struct tp_plan *plan, struct tp_err *err)
     }
     const size_t n_bytes = tp_plan_workspace_bytes(plan);
     void *workspace = tp_pages_alloc(n_bytes);
-    if (ok && workspace) tp_plan_run(plan, input, outputs, workspace, 1);
+    if (ok && workspace) tp_plan_run(plan, input, outputs, workspace, n_threads);
     else ok = tp_fail(err, TP_NO_MEMORY, "out of memory");
     tp_pages_free(workspace, n_bytes);
     tp_arena_fini(&arena);
@@ -238,7 +239,7 @@ bool tp_model_try(const struct tp_model *m, const struct tp_limits *limits, stru
     }
     bool ok = n == 0 || tp_plan_new(&plan, m, &input, taps, n, limits, err);
     if (ok && n) {
-        ok = run_once(plan, err);
+        ok = run_once(plan, limits->max_threads > 1 ? limits->max_threads : 1, err);
         tp_plan_free(plan);
     }
     free(taps);

@@ -62,6 +62,7 @@ static bool read_beside(struct tp_model *m, int dir, const char *file,
         return false;
     }
     bool ok = read(m, &f, err) || tp_fail_in(err, "%s", file);
+    ok = tp_file_is_whole(&f, file, err) && ok;
     tp_file_unmap(&f);
     return ok;
 }
@@ -85,8 +86,10 @@ static bool read_pipeline(struct tp_model **out, int dir, const struct tp_file *
     struct tp_weights weights;
     struct tp_weight_source source = tp_weights_init(&weights, dir);
     bool ok = tp_pipeline_parse(&g, f->bytes, f->n_bytes, p->name, &source, limits, err);
+    const bool whole = tp_weights_are_whole(&weights, err);
     tp_weights_fini(&weights);
-    return ok && tp_model_new(out, g, err);
+    ok = ok && tp_model_new(out, g, err);
+    return whole && ok;
 }
 
 /* A network; once the model is made, neither the file nor its external data are needed. */
@@ -101,6 +104,7 @@ static bool read_onnx(struct tp_model **out, int dir, const struct tp_file *f,
         ok = tp_fail(err, TP_INVALID_MODEL, "the network has no input; those with one are served");
     }
     ok = ok && tp_model_new_net(out, net, limits, err);
+    ok = tp_onnx_is_whole(&files, err) && ok;
     tp_onnx_close(&files);
     return ok;
 }
@@ -113,9 +117,9 @@ static bool open_place(struct tp_model **out, int dir, const struct place *p,
     if (!tp_file_map(&f, dir, p->file, err)) return false;
     bool ok = (p->onnx ? read_onnx : read_pipeline)(out, dir, &f, p, limits, err) ||
               tp_fail_in(err, "%s", p->file);
+    ok = tp_file_is_whole(&f, p->file, err) && ok;
     tp_file_unmap(&f);
-    if (!ok) return false;
-    if (read_beside(*out, dir, p->preprocess, read_preprocess, err) &&
+    if (ok && read_beside(*out, dir, p->preprocess, read_preprocess, err) &&
         read_beside(*out, dir, p->labels, read_labels, err)) return true;
     tp_model_free(*out);
     *out = NULL;

@@ -20,6 +20,9 @@ bool tp_onnx_parse(struct tp_net **out, const void *bytes, size_t n_bytes, const
                    struct tp_err *err) TP_MUST_USE;
 void tp_onnx_close(struct tp_onnx_files *files);
 
+/* tp_file_is_whole() of all of them. */
+bool tp_onnx_is_whole(const struct tp_onnx_files *files, struct tp_err *err) TP_MUST_USE;
+
 /* An input of the file that becomes a weight. */
 struct tp_onnx_binding {
     const char *name;

@@ -73,6 +73,13 @@ bool tp_onnx_external_find(const void **out, struct tp_onnx_files *files, int di
     return true;
 }
 
+bool tp_onnx_is_whole(const struct tp_onnx_files *files, struct tp_err *err)
+{
+    for (const struct tp_onnx_file *f = files->first; f; f = f->next)
+        if (!tp_file_is_whole(&f->map, f->path, err)) return false;
+    return true;
+}
+
 void tp_onnx_close(struct tp_onnx_files *files)
 {
     while (files->first) {

@@ -44,8 +44,8 @@ static int find(struct tp_weights *w, const char *file, struct tp_err *err)
         w->n_open++;                               /* from here on fini() unmaps it */
         return i;
     }
+    if (tp_file_is_whole(&w->open[i].file, file, err)) tp_fail_in(err, "%s", file);
     tp_file_unmap(&w->open[i].file);
-    tp_fail_in(err, "%s", file);
     return -1;
 }
 
@@ -64,6 +64,13 @@ struct tp_weight_source tp_weights_init(struct tp_weights *w, int dir_fd)
     *w = (struct tp_weights){ .dir_fd = dir_fd };
     tp_arena_init(&w->arena, SIZE_MAX);
     return (struct tp_weight_source){ .read = read_weight, .ctx = w };
+}
+
+bool tp_weights_are_whole(const struct tp_weights *w, struct tp_err *err)
+{
+    for (int i = 0; i < w->n_open; i++)
+        if (!tp_file_is_whole(&w->open[i].file, w->open[i].name, err)) return false;
+    return true;
 }
 
 void tp_weights_fini(struct tp_weights *w)

@@ -24,4 +24,7 @@ struct tp_weights {
 struct tp_weight_source tp_weights_init(struct tp_weights *w, int dir_fd);
 void tp_weights_fini(struct tp_weights *w);
 
+/* tp_file_is_whole() of all files that were read. */
+bool tp_weights_are_whole(const struct tp_weights *w, struct tp_err *err) TP_MUST_USE;
+
 #endif

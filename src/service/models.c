@@ -51,6 +51,7 @@ static struct tp_served *open_one(const char *what, const char *path, uint64_t s
 /* The folder's entries and what became of each: kept, opened or failed (NULL). */
 struct load {
     struct tp_models *models;
+    struct tp_limits limits;
     struct tp_folder_entry *entries;
     int n_entries;
     struct tp_served **results;      /* held */
@@ -66,6 +67,11 @@ static struct tp_served *find_path(const struct tp_models *models, const char *p
     return NULL;
 }
 
+static bool is_kept(const struct tp_served *old, const struct tp_folder_entry *e)
+{
+    return old && old->stamp == e->stamp;
+}
+
 static void log_opened(const struct tp_served *s, const char *what, double ms)
 {
     const struct tp_model *m = s->model;
@@ -78,17 +84,17 @@ static void open_entry(struct load *l, int i)
 {
     const struct tp_folder_entry *e = &l->entries[i];
     struct tp_models *models = l->models;
-    struct tp_served *old = find_path(models, e->path);      /* this thread changes the list */
+    struct tp_served *old = find_path(models, e->path);      /* nobody else changes the list */
     struct tp_err err = { 0 };
     char path[PATH_MAX + sizeof e->path];
-    if (old && old->stamp == e->stamp) {
+    if (is_kept(old, e)) {
         atomic_fetch_add(&old->holders, 1);
         l->results[i] = old;
         return;
     }
     const double start_ms = tp_clock_ms();
     snprintf(path, sizeof path, "%s/%s", models->folder, e->path);
-    l->results[i] = open_one(path, e->path, e->stamp, &models->limits, &err);
+    l->results[i] = open_one(path, e->path, e->stamp, &l->limits, &err);
     if (l->results[i]) {
         log_opened(l->results[i], old ? "loaded anew" : "loaded", tp_clock_ms() - start_ms);
     } else if (old) {
@@ -109,15 +115,22 @@ static void *open_entries(void *arg)
     return NULL;
 }
 
-/* Each thread opens whole models, alone: no team of theirs would outlive the loading. */
+/* As many models at a time as there are threads; a few share them all. The threads end with the
+ * load, and their teams with them. */
 static void open_all(struct load *l, int n_threads)
 {
     pthread_t threads[MOST_THREADS];
-    int n = 0;
-    if (n_threads > l->n_entries) n_threads = l->n_entries;
-    if (n_threads > MOST_THREADS) n_threads = MOST_THREADS;
-    while (n < n_threads - 1 && !pthread_create(&threads[n], NULL, open_entries, l)) n++;
-    open_entries(l);
+    int n = 0, most = 0;
+    for (int i = 0; i < l->n_entries; i++)
+        most += !is_kept(find_path(l->models, l->entries[i].path), &l->entries[i]);
+    if (most > n_threads) most = n_threads;
+    if (most > MOST_THREADS) most = MOST_THREADS;
+    if (most > 0) l->limits.max_threads = n_threads / most;
+    while (n < most && !pthread_create(&threads[n], NULL, open_entries, l)) n++;
+    if (n == 0) {                    /* here, then: this thread lasts, so without a team */
+        l->limits.max_threads = 1;
+        open_entries(l);
+    }
     while (n > 0) pthread_join(threads[--n], NULL);
 }
 
@@ -219,7 +232,7 @@ static bool load(struct tp_models *models, struct load *l, int n_threads, struct
 
 void tp_models_load(struct tp_models *models, int n_threads)
 {
-    struct load l = { .models = models };
+    struct load l = { .models = models, .limits = models->limits };
     struct tp_err err = { 0 };
     if (!load(models, &l, n_threads, &err)) {
         tp_log(TP_LOG_ERROR, "models are not loaded anew, the old ones serve on: %s", err.message);

@@ -2,6 +2,8 @@
 #include "temp_dir.h"
 
 #include <limits.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "formats/file.h"
@@ -239,6 +241,66 @@ static void a_stream_that_cannot_be_read_fails(void **state)
     close(dir);
 }
 
+/* ---- cut short while it is mapped ------------------------------------------------------------ */
+
+static void what_is_cut_off_reads_as_zeros_and_is_told(void **state)
+{
+    (void)state;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct tp_file torn, other;
+    struct tp_err err = { 0 };
+    char *bytes = malloc(64 * page);
+    memset(bytes, 'x', 64 * page);
+    temp_write("torn", bytes, 64 * page);
+    temp_write("other", bytes, 64 * page);
+    assert_true(tp_file_map(&torn, AT_FDCWD, TEMP("torn"), &err));
+    assert_true(tp_file_map(&other, AT_FDCWD, TEMP("other"), &err));
+    assert_int_equal(truncate(TEMP("torn"), (off_t)page), 0);
+    assert_true(tp_file_is_whole(&torn, "torn", &err));      /* nothing was read that is gone */
+    size_t n = 0;
+    for (size_t i = 0; i < torn.n_bytes; i++) n += ((const char *)torn.bytes)[i] == 'x';
+    assert_int_equal(n, page);
+    assert_memory_equal(other.bytes, bytes, 64 * page);
+    err = (struct tp_err){ .code = TP_INVALID_MODEL, .message = "zeros make no sense" };
+    assert_false(tp_file_is_whole(&torn, "torn", &err));
+    assert_int_equal(err.code, TP_IO);
+    assert_string_equal(err.message, "torn: became shorter while it was read");
+    err = (struct tp_err){ 0 };
+    assert_true(tp_file_is_whole(&other, "other", &err));
+    tp_file_unmap(&torn);
+    tp_file_unmap(&other);
+    assert_true(tp_file_map(&torn, AT_FDCWD, TEMP("torn"), &err));   /* as it is now, it is whole */
+    assert_int_equal(torn.n_bytes, page);
+    assert_true(tp_file_is_whole(&torn, "torn", &err));
+    tp_file_unmap(&torn);
+    free(bytes);
+}
+
+/* Reads a page that is gone from a mapping that is not ours; only SIGBUS ends this. */
+static void touch_what_is_gone(const char *path)
+{
+    const int fd = open(path, O_RDWR);
+    const volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    signal(SIGBUS, SIG_DFL);         /* not the sanitizers' report */
+    struct tp_file f;
+    struct tp_err err = { 0 };
+    if (!tp_file_map(&f, AT_FDCWD, path, &err) || ftruncate(fd, 0)) _exit(1);
+    (void)*p;
+    _exit(2);
+}
+
+static void a_fault_elsewhere_goes_the_old_way(void **state)
+{
+    (void)state;
+    int status;
+    temp_text("gone", "some bytes");
+    const pid_t child = fork();
+    if (child == 0) touch_what_is_gone(TEMP("gone"));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGBUS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +315,8 @@ int main(void)
         TEMP_TEST(a_stream_is_read_to_its_end_within_the_limit),
         TEMP_TEST(a_stream_that_comes_in_pieces_is_put_together),
         TEMP_TEST(a_stream_that_cannot_be_read_fails),
+        TEMP_TEST(a_fault_elsewhere_goes_the_old_way),
+        TEMP_TEST(what_is_cut_off_reads_as_zeros_and_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
