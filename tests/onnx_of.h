@@ -202,6 +202,15 @@ static inline void onnx_node_name(struct onnx_of *m, const char *name)
     pb_text(&m->node, 3, name);
 }
 
+/* An entry of the node's metadata. */
+static inline void onnx_node_note(struct onnx_of *m, const char *key, const char *value)
+{
+    struct tp_buf entry = { 0 };
+    pb_text(&entry, 1, key);
+    pb_text(&entry, 2, value);
+    pb_message(&m->node, 9, &entry);
+}
+
 static inline struct tp_buf onnx_attr_head(const char *name, int type)
 {
     struct tp_buf a = { 0 };

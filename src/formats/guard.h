@@ -1,8 +1,8 @@
 /* guard.h - mappings of files that somebody may cut short while they are read.
  *
  * A page of a mapping that no longer has a file behind it raises SIGBUS when it is touched. Behind
- * this guard such a page reads as zeros, and the mapping is known to be torn: who read it finds that
- * out at the end, in the same place as any other fault of the file. */
+ * this guard it reads as zeros, and the mapping is known to be torn: who read it finds that out at
+ * the end, like any other fault of the file. */
 #ifndef TP_GUARD_H
 #define TP_GUARD_H
 

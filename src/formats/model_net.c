@@ -105,19 +105,43 @@ static void repeat_call(struct modules *ms, const struct module *module, size_t 
     ms->list[at].value = module->value;
 }
 
+static void note_module(struct modules *ms, const char *path, size_t length,
+                        const struct tp_net_node *nd, bool innermost, const bool *constant)
+{
+    struct module *module = find_or_add(ms, path, length);
+    if (!module) return;
+    module->only = innermost && module->value < 0 ? nd : NULL;
+    module->value = nd->outputs[0];
+    if (module->only) repeat_call(ms, module, length, constant);
+}
+
+/* "['', 'layer1', 'layer1.0', 'conv2d_1']": paths, outermost first, and what the node itself was
+ * called; "relu@1" is the second call of a module. */
+static void note_scopes(struct modules *ms, const struct tp_net_node *nd, const bool *constant)
+{
+    const char *p = nd->scopes, *path = NULL;
+    size_t length = 0;
+    for (const char *end; (p = strpbrk(p, "'\"")) && (end = strchr(p + 1, *p)); p = end + 1) {
+        if (length) note_module(ms, path, length, nd, false, constant);
+        path = p + 1;
+        length = (size_t)(end - path);
+        const char *call = memchr(path, '@', length);
+        if (call && call + 1 + strspn(call + 1, "0123456789") == end)
+            length = (size_t)(call - path);
+    }
+}
+
 static void note_modules(struct modules *ms, const struct tp_net_node *nd, const bool *constant)
 {
     enum { MOST = 32 };
     char path[512];
     size_t ends[MOST];
-    const int n = module_path(nd->name, path, sizeof path, ends, MOST);
-    for (int i = 0; i < n; i++) {
-        struct module *module = find_or_add(ms, path, ends[i]);
-        if (!module) continue;
-        module->only = i == n - 1 && module->value < 0 ? nd : NULL;
-        module->value = nd->outputs[0];
-        if (module->only) repeat_call(ms, module, ends[i], constant);
+    if (nd->scopes) {
+        note_scopes(ms, nd, constant);
+        return;
     }
+    const int n = module_path(nd->name, path, sizeof path, ends, MOST);
+    for (int i = 0; i < n; i++) note_module(ms, path, ends[i], nd, i == n - 1, constant);
 }
 
 static bool add_name(struct tp_model *m, const char *name, int value)
@@ -137,8 +161,8 @@ static bool make_names(struct tp_model *m, const bool *constant, struct modules 
     if (!ms->list) return false;
     for (int i = 0; i < net->n_nodes; i++) {
         const struct tp_net_node *nd = &net->nodes[i];
-        if (!nd->n_outputs || nd->outputs[0] < 0 || !*nd->name) continue;
-        if (!add_name(m, nd->name, nd->outputs[0])) return false;
+        if (!nd->n_outputs || nd->outputs[0] < 0 ) continue;
+        if (*nd->name && !add_name(m, nd->name, nd->outputs[0])) return false;
         if (!constant[nd->outputs[0]]) note_modules(ms, nd, constant);
     }
     for (int i = 0; i < ms->n; i++)

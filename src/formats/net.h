@@ -43,6 +43,8 @@ struct tp_net_attr {
 
 struct tp_net_node {
     const char *name;                /* "" where the file gives none */
+    const char *scopes;              /* the modules that it is in, as PyTorch's torch.export writes
+                                        them: "['', 'layer1', 'layer1.0', 'conv2d_1']", or NULL */
     const char *op, *domain;         /* "Conv", ""; the domain "ai.onnx" is told as "" */
     int n_inputs, n_outputs;
     const int *inputs;               /* values; -1: left out */

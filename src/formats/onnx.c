@@ -173,12 +173,22 @@ static const char *domain_of(const char *domain)
     return strcmp(text_of(domain), "ai.onnx") ? text_of(domain) : "";
 }
 
+static const char *scopes_of(const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_metadata_props; i++)
+        if (!strcmp(text_of(node->metadata_props[i]->key), "pkg.torch.onnx.name_scopes"))
+            return node->metadata_props[i]->value;
+    return NULL;
+}
+
 static bool read_node(struct parser *ps, const Onnx__NodeProto *from, struct tp_net_node *to)
 {
     to->name = keep_text(ps, from->name);
     to->op = keep_text(ps, from->op_type);
     to->domain = keep_text(ps, domain_of(from->domain));
-    if (!to->name || !to->op || !to->domain) return no_memory(ps);
+    const char *scopes = scopes_of(from);
+    if (scopes) to->scopes = keep_text(ps, scopes);
+    if (!to->name || !to->op || !to->domain || (scopes && !to->scopes)) return no_memory(ps);
     if (!values_of(ps, from->input, from->n_input, &to->inputs) ||
         !values_of(ps, from->output, from->n_output, &to->outputs)) return false;
     to->n_inputs = (int)from->n_input;

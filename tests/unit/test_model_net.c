@@ -87,6 +87,40 @@ static void a_module_called_twice_is_its_last_call(void **state)
     tp_model_free(model);
 }
 
+static void scopes_of_torch_export_name_modules(void **state)
+{
+    (void)state;
+    static const struct { const char *op, *in, *out, *scopes; } nodes[] = {
+        { "Neg", "x", "val_0", "['', 'stem', 'neg']" },
+        { "Relu", "val_0", "relu", "['', 'layer1', 'layer1.0', 'layer1.0.act', 'relu']" },
+        { "Exp", "relu", "exp", "['', 'layer1', 'layer1.0', \"layer1.0.e\", 'exp']" },
+        { "Relu", "exp", "relu_1", "['', 'layer1', 'layer1.0', 'layer1.0.act@1', 'relu_1']" },
+        { "Abs", "relu_1", "abs", "['', 'abs']" },
+        { "Neg", "abs", "odd", "['', 'unfinished, ''" },
+        { "Neg", "odd", "y", "" },
+    };
+    struct onnx_of m = begin(DIMS(-1, 4));
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        onnx_node(&m, nodes[i].op, nodes[i].in, nodes[i].out);
+        onnx_node_name(&m, i ? "node" : "");
+        onnx_node_note(&m, "pkg.torch.onnx.fx_node", "%neg : [num_users=1]");
+        onnx_node_note(&m, "pkg.torch.onnx.name_scopes", nodes[i].scopes);
+    }
+    onnx_output(&m, "y");
+    struct tp_model *model = model_of(&m);
+    check_same(model, "stem", "val_0");
+    check_same(model, "layer1.0.act", "relu_1");
+    check_same(model, "layer1.0.e", "exp");
+    check_same(model, "layer1.0", "relu_1");
+    check_same(model, "layer1", "relu_1");
+    check_same(model, "node", "relu");
+    check_same(model, "abs", "abs");
+    assert_string_equal(layer(model, "relu_1")->module, "layer1");
+    assert_null(layer(model, "abs")->module);
+    assert_int_equal(tp_model_value(model, "layer1.0.act@1"), -1);
+    tp_model_free(model);
+}
+
 static void a_tensors_name_wins_over_a_modules(void **state)
 {
     (void)state;
@@ -305,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_answer_to_tensors_nodes_and_modules),
         cmocka_unit_test(a_module_called_twice_is_its_last_call),
+        cmocka_unit_test(scopes_of_torch_export_name_modules),
         cmocka_unit_test(a_tensors_name_wins_over_a_modules),
         cmocka_unit_test(an_unknown_layer_is_told_the_names_there_are),
         cmocka_unit_test(sizes_that_follow_the_input_are_open),
