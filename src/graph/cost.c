@@ -22,6 +22,16 @@ int64_t tp_cost_macs(const struct tp_step *st)
     return tp_cost_times(op->macs(st->node, st->in, &st->out), st->out.rank ? st->out.dim[0] : 1);
 }
 
+int64_t tp_cost_weights(const struct tp_step *st)
+{
+    const struct tp_node *nd = st->node;
+    const struct tp_conv_attr *c = &nd->attr.conv;
+    if (nd->op == &tp_op_gemm) return (int64_t)nd->attr.gemm.in_features * nd->attr.gemm.units;
+    if (nd->op != &tp_op_conv) return 0;
+    return tp_shape_elements(&TP_SHAPE4(c->filters, c->in_channels / c->groups,
+                                        c->window.kernel[0], c->window.kernel[1]));
+}
+
 /* Taps of a window that lie in the map; those beside it are not read. */
 static int64_t window_taps(const struct tp_step *st)
 {

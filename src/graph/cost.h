@@ -12,6 +12,9 @@ int64_t tp_cost_times(int64_t a, int64_t b);
 /* Multiply-adds of the whole batch. */
 int64_t tp_cost_macs(const struct tp_step *st);
 
+/* Floats of its weights, as the model has them. */
+int64_t tp_cost_weights(const struct tp_step *st);
+
 /* Multiply-adds, window taps and elements that are read or written. */
 int64_t tp_cost_operations(const struct tp_step *st);
 

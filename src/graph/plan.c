@@ -244,6 +244,21 @@ size_t tp_plan_workspace_bytes(const struct tp_plan *plan) { return plan->worksp
 size_t tp_plan_output_bytes(const struct tp_plan *plan) { return plan->output_bytes; }
 int tp_plan_n_outputs(const struct tp_plan *plan) { return plan->n_outputs; }
 int tp_plan_n_steps(const struct tp_plan *plan) { return plan->n_steps; }
+
+struct tp_step_info tp_plan_step(const struct tp_plan *plan, int step)
+{
+    const struct tp_step *st = &plan->steps[step].step;
+    const struct tp_node *nd = st->node;
+    struct tp_step_info info = {
+        .name = nd->name, .op = nd->op->name, .shape = st->out, .macs = tp_cost_macs(st),
+        .algorithm = nd->op->algorithm ? nd->op->algorithm(st) : NULL,
+        .bytes = tp_shape_elements(&st->out) + tp_cost_weights(st),
+    };
+    for (int i = 0; i < nd->n_inputs; i++) info.bytes += tp_shape_elements(&st->in[i]);
+    info.bytes *= (int64_t)sizeof(float);
+    return info;
+}
+
 int64_t tp_plan_macs(const struct tp_plan *plan) { return plan->macs; }
 const struct tp_shape *tp_plan_input_shape(const struct tp_plan *plan) { return &plan->input; }
 

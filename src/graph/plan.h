@@ -26,6 +26,21 @@ int64_t tp_plan_macs(const struct tp_plan *plan);
 /* Steps left after rewriting, of one of the runs in turn. */
 int tp_plan_n_steps(const struct tp_plan *plan);
 
+/* A step, as a bench shows it. */
+struct tp_step_info {
+    const char *name;                /* of the layer whose value it makes, whatever was fused in */
+    const char *op;                  /* "Conv" */
+    const char *algorithm;           /* how it is computed: "winograd 4x4"; NULL: there is but one */
+    struct tp_shape shape;           /* of its output */
+    int64_t macs;                    /* of the whole batch of one run; as papers count them */
+    int64_t bytes;                   /* of inputs, weights and output, each once */
+};
+struct tp_step_info tp_plan_step(const struct tp_plan *plan, int step);
+
+/* tp_plan_run() that adds to ms[step] the milliseconds that each step took. */
+void tp_plan_run_clocked(const struct tp_plan *plan, const float *input, float *const outputs[],
+                         void *workspace, int n_threads, double *ms);
+
 /* The input shape it was made for, and room that its outputs take. */
 const struct tp_shape *tp_plan_input_shape(const struct tp_plan *plan);
 size_t tp_plan_output_bytes(const struct tp_plan *plan);

@@ -1,5 +1,6 @@
 /* run.c - a plan meets its data. Nothing here can fail or allocates. */
 #include <string.h>
+#include <time.h>
 
 #include "graph/place.h"
 
@@ -24,8 +25,18 @@ static float *locate(const struct tp_plan *plan, int value, const struct buffers
     return NULL;
 }
 
-static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_threads)
+static double now_ms(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* ms: [n_steps], or NULL. */
+static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_threads,
+                     double *ms)
+{
+    double then = ms ? now_ms() : 0;
     const float **in = (void *)b->workspace;                 /* place.c keeps room for them there */
     for (int s = 0; s < plan->n_steps; s++) {
         const struct tp_planned *p = &plan->steps[s];
@@ -36,6 +47,10 @@ static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_
             .scratch = b->workspace + p->scratch, .n_threads = n_threads,
         };
         nd->op->run(&p->step, &io);
+        if (!ms) continue;
+        const double now = now_ms();
+        ms[s] += now - then;
+        then = now;
     }
     for (int i = 0; i < plan->n_outputs; i++) {
         const struct tp_plan_output *o = &plan->outputs[i];
@@ -45,12 +60,18 @@ static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_
     }
 }
 
-void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
-                 void *workspace, int n_threads)
+void tp_plan_run_clocked(const struct tp_plan *plan, const float *input, float *const outputs[],
+                         void *workspace, int n_threads, double *ms)
 {
     const int64_t n = tp_shape_elements(&plan->input) / plan->repeat;
     for (int i = 0; i < plan->repeat; i++) {
         const struct buffers b = { input + i * n, outputs, workspace, i };
-        run_once(plan, &b, n_threads);
+        run_once(plan, &b, n_threads, ms);
     }
+}
+
+void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],
+                 void *workspace, int n_threads)
+{
+    tp_plan_run_clocked(plan, input, outputs, workspace, n_threads, NULL);
 }

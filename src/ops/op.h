@@ -163,6 +163,8 @@ struct tp_op {
     /* Multiply-adds per image, as papers count them. NULL: 0. */
     int64_t (*macs)(const struct tp_node *nd, const struct tp_shape *in,
                     const struct tp_shape *out);
+    /* The algorithm that plan() chose. NULL: there is but one. */
+    const char *(*algorithm)(const struct tp_step *st);
     bool is_view;   /* the output is the input's bytes under another shape; no run */
     bool fuses_affine;               /* scale and shift of a following BatchNormalization */
     bool fuses_act;                  /* any tp_act */
