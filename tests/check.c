@@ -79,7 +79,7 @@ static float *run_once(const struct tp_node *node, const struct tp_kernels *k,
     struct tp_err err = { 0 };
     struct tp_arena arena;
     tp_arena_init(&arena, SIZE_MAX);
-    if (nd.op->prepare && !nd.op->prepare(&nd, k, &arena, &err))
+    if (nd.op->prepare && !nd.op->prepare(&nd, out, k, &arena, &err))
         fail_msg("prepare: %s", err.message);
     struct tp_step st = { .node = &nd, .k = k, .in = in, .out = *out };
     if (nd.op->plan && !nd.op->plan(&st, &arena, &err)) fail_msg("plan: %s", err.message);

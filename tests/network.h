@@ -181,7 +181,7 @@ static inline bool use_table(struct tp_graph *g, int t)
     if (!k) return false;
     tp_kernels_use(k);
     for (int i = 0; i < g->n_nodes; i++) {               /* or prepare() leaves it as it is */
-        if (g->nodes[i].op == &tp_op_conv) g->nodes[i].attr.conv.packed = NULL;
+        if (g->nodes[i].op == &tp_op_conv) g->nodes[i].attr.conv.packed.data = NULL;
         if (g->nodes[i].op == &tp_op_gemm) g->nodes[i].attr.gemm.packed = NULL;
     }
     if (!tp_graph_finish(g, k, &err)) fail_msg("%s", err.message);

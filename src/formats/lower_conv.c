@@ -5,6 +5,7 @@
  * strides - 1 zeros between its pixels (Dumoulin & Visin, "A guide to convolution arithmetic"). */
 #include "formats/lowering.h"
 #include "ops/pack.h"
+#include "ops/winograd.h"
 
 #include <string.h>
 
@@ -58,48 +59,46 @@ static bool read_conv(struct tp_lowering *l, struct conv *c)
     return !bias || c->bias;
 }
 
-/* Weights of plane `z` of the kernel, packed now or found in the net. */
-static const float *packed_plane(struct tp_lowering *l, struct conv *c, int z)
+/* Weights of plane `z` of the kernel, packed now or found in the net. For good they are packed for
+ * the size of the first lowering, but suit every other. */
+static bool pack_plane(struct tp_lowering *l, struct conv *c, int z, struct tp_conv_packed *packed)
 {
     const int64_t depth = c->w.kernel[0], plane = c->w.kernel[1] * c->w.kernel[2];
     struct tp_lowered *v = c->weights;
     const bool lasts = l->first && v->fixed;
-    if (l->nd->packed && l->nd->packed[z]) return l->nd->packed[z];
+    if (l->nd->packed && l->nd->packed[z].data) {
+        *packed = l->nd->packed[z];
+        return true;
+    }
     const bool raw = v->tensor && v->tensor->data && v->type == TP_ONNX_FLOAT;
     const char *data = raw ? v->tensor->data : (const char *)tp_low_floats(l, v);
-    if (!data) return NULL;
+    if (!data) return false;
     struct tp_arena *arena = lasts ? &l->net->arena : &l->graph->arena;
     if (lasts && !l->nd->packed)
         l->nd->packed = tp_arena_zalloc(arena, (size_t)depth, sizeof *l->nd->packed);
-    if (lasts && !l->nd->packed) {
-        tp_low_no_memory(l);
-        return NULL;
-    }
+    if (lasts && !l->nd->packed) return tp_low_no_memory(l);
     data += (size_t)((c->turned ? depth - 1 - z : z) * plane) * sizeof(float);
     struct tp_pack_source w = c->turned ? tp_pack_turned(data, &c->attr)
                                     : tp_pack_oihw(data, &c->attr);
     w.channel *= depth;
     w.column *= depth;
     w.group *= depth;
-    const float *packed;
     struct tp_err err = { 0 };
-    if (!tp_pack_conv(&packed, &w, &c->attr, l->label, tp_kernels_get(), arena,
-                      l->limits->max_threads, &err)) {
-        tp_low_no_memory(l);
-        return NULL;
-    }
-    if (lasts) l->nd->packed[z] = packed;
+    const struct tp_kernels *k = tp_kernels_get();
+    if (!tp_pack_conv(packed, tp_winograd_choose(&c->attr, c->w.out[1], c->w.out[2], k), &w,
+                      &c->attr, l->label, k, arena, l->limits->max_threads, &err))
+        return tp_low_no_memory(l);
+    if (lasts) l->nd->packed[z] = *packed;
     const ptrdiff_t index = v - l->values;
     if (lasts && raw && z == depth - 1) l->net->values[index].n_packed++;
-    return packed;
+    return true;
 }
 
 /* The convolution of planes with plane `z` of the kernel. */
 static int convolve(struct tp_lowering *l, struct conv *c, int z, int planes, bool with_bias)
 {
     struct tp_node nd = { .attr.conv = c->attr, .shift = with_bias ? c->bias : NULL };
-    nd.attr.conv.packed = packed_plane(l, c, z);
-    if (!nd.attr.conv.packed) return -1;
+    if (!pack_plane(l, c, z, &nd.attr.conv.packed)) return -1;
     return tp_low_add(l, &tp_op_conv, &nd, &planes, 1);
 }
 

@@ -10,7 +10,7 @@ static const float *packed_weights(struct tp_lowering *l, struct tp_lowered *v, 
 {
     const int64_t rows = v->shape.dim[0], columns = v->shape.dim[1];
     const bool lasts = l->first && v->fixed;
-    if (l->nd->packed) return *l->nd->packed;
+    if (l->nd->packed) return l->nd->packed->data;
     const bool raw = v->tensor && v->tensor->data && v->type == TP_ONNX_FLOAT;
     const void *data = raw ? v->tensor->data : tp_low_floats(l, v);
     if (!data) return NULL;
@@ -18,21 +18,21 @@ static const float *packed_weights(struct tp_lowering *l, struct tp_lowered *v, 
     const struct tp_pack_source w = {
         data, .channel = turned ? 1 : columns, .column = turned ? columns : 1,
     };
-    const float *packed, **kept = tp_arena_alloc(arena, sizeof *kept);
+    struct tp_conv_packed *kept = tp_arena_zalloc(arena, 1, sizeof *kept);
     if (!kept) {
         tp_low_no_memory(l);
         return NULL;
     }
     struct tp_err err = { 0 };
-    if (!tp_pack_gemm(&packed, &w, (int)(turned ? columns : rows), (int)(turned ? rows : columns),
-                      l->label, tp_kernels_get(), arena, l->limits->max_threads, &err)) {
+    if (!tp_pack_gemm(&kept->data, &w, (int)(turned ? columns : rows),
+                      (int)(turned ? rows : columns), l->label, tp_kernels_get(), arena,
+                      l->limits->max_threads, &err)) {
         tp_low_no_memory(l);
         return NULL;
     }
-    *kept = packed;
     if (lasts) l->nd->packed = kept;
     if (lasts && raw) l->net->values[v - l->values].n_packed++;
-    return packed;
+    return kept->data;
 }
 
 /* Node `from`, whose last axis in memory is the one to be summed over, times the weights. */

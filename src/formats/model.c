@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/pages.h"
 #include "formats/net.h"
+#include "ops/parallel.h"
 
 enum { TRIED_SIDE = 64 };
 
@@ -25,7 +26,11 @@ struct tp_limits tp_limits_default(void)
     };
 }
 
-bool tp_init(struct tp_err *err) { return tp_kernels_init(err); }
+bool tp_init(struct tp_err *err)
+{
+    tp_parallel_most();              /* asks once, before there are threads */
+    return tp_kernels_init(err);
+}
 
 const char *tp_cpu_name(void) { return tp_kernels_get()->name; }
 

@@ -53,7 +53,7 @@ struct tp_net_node {
     int n_attrs;
     const char *why;                 /* why it cannot be run (by lower.c), or NULL */
     const char *cause;               /* the same of the first node on the way to it that cannot */
-    const float **packed;            /* what lower.c's first pass packed for it, or NULL */
+    struct tp_conv_packed *packed;   /* what lower.c's first pass packed for it, or NULL */
 };
 
 struct tp_net_value {

@@ -118,7 +118,8 @@ bool tp_graph_finish(struct tp_graph *g, const struct tp_kernels *k, struct tp_e
     if (!g->n_outputs && !find_outputs(g, err)) return false;
     for (int i = 0; i < g->n_nodes; i++) {
         struct tp_node *nd = &g->nodes[i];
-        if (nd->op->prepare && !nd->op->prepare(nd, k, &g->arena, err)) return false;
+        if (nd->op->prepare && !nd->op->prepare(nd, &g->shapes[i], k, &g->arena, err))
+            return false;
     }
     return true;
 }

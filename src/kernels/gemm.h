@@ -37,7 +37,8 @@ static __attribute__((noinline)) void finish_narrow(const struct tp_tile *t, con
 INLINE void tile(const struct tp_tile *t, const int m, const int nv)
 {
     const ptrdiff_t lda = t->lda;
-    const float *b = t->b;
+    const float *b = t->b, *ahead = t->ahead;
+    const ptrdiff_t ahead_step = t->ahead_step;
     vec acc[MR][NV];
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < nv; v++) acc[r][v] = (vec){ 0 };
@@ -54,6 +55,9 @@ INLINE void tile(const struct tp_tile *t, const int m, const int nv)
             }
             UNROLL for (int i = 0; 3 * i < m; i++) row[i]++;
             b += NR;
+            __builtin_prefetch(ahead, 0, 2);
+            __builtin_prefetch(ahead + 16, 0, 2);
+            ahead += ahead_step;
         }
     }
 

@@ -87,6 +87,37 @@ struct tp_tile {
     const float *residual;           /* row r starts at residual + r * ldr; NULL: none */
     ptrdiff_t ldr;
     float lo, hi;                    /* -INFINITY, INFINITY: no clamp */
+    const float *ahead;              /* floats that are wanted next, ahead_step of them for each k:
+                                        fetched into the second-level cache meanwhile. Any address
+                                        will do */
+    ptrdiff_t ahead_step;
+};
+
+/* ---- 3x3 convolution by Winograd's method ---------------------------------------------------- */
+
+/* m x m outputs are made of (m + 2) x (m + 2) inputs: both are turned into as many planes, and a
+ * plane's outputs are the product of its inputs with its weights. */
+struct tp_winograd_out {
+    const float *m;                  /* plane i at m + i * plane; nr floats can be read of each */
+    ptrdiff_t plane;
+    float *out;                      /* pixel (y, x) at out + y * row + x * pixel */
+    ptrdiff_t row, pixel;
+    int rows, columns;               /* of the m x m pixels that are in the map; at least 1 */
+    int n;                           /* channels, at most nr */
+    const float *scale, *shift;      /* as a tile's */
+    const float *residual;           /* with out's steps */
+    float lo, hi;
+};
+
+struct tp_winograd {
+    /* v + i * plane becomes plane i of a tile; pixels: its (m + 2)^2 pixels, row by row. channels
+     * is at least a vector's length (nr is enough). */
+    void (*in)(float *v, ptrdiff_t plane, const float *const *pixels, int channels);
+
+    /* u + i * plane becomes plane i of nr kernels, whose tap t is at g + t * tap. */
+    void (*weights)(float *u, ptrdiff_t plane, const float *g, ptrdiff_t tap);
+
+    void (*out)(const struct tp_winograd_out *w);
 };
 
 /* ---- windows over maps ----------------------------------------------------------------------- */
@@ -125,6 +156,8 @@ struct tp_kernels {
     int mr, nr;   /* the product's tile: rows, columns (= width of a packed panel) */
 
     void (*gemm)(const struct tp_tile *t);
+
+    struct tp_winograd winograd[2];  /* m = 2, m = 4 */
 
     /* out = clamp(scale[c] * sum_t weights[index[t] * channels + c] * tap t + shift[c], lo, hi);
      * scale and shift may be NULL. index has n_taps entries; here n_taps may be 0. */
@@ -171,6 +204,10 @@ struct tp_kernels {
     /* out[j] = sum_t in[t * in_step + j] * k[t], for n_bytes bytes. */
     void (*resample_columns)(uint8_t *out, const uint8_t *in, ptrdiff_t in_step, const int32_t *k,
                              int n_taps, ptrdiff_t n_bytes);
+
+    /* mr * nr multiply-adds that wait for nothing, n_rounds times. Starts from `numbers` ([nr], of 1
+     * to 2) and leaves others there. Returns the operations done: two of each multiply-add. */
+    int64_t (*peak)(float *numbers, int64_t n_rounds);
 };
 
 /* Chooses this processor's table, or the one that TIDEPOOL_CPU names. Called once, before

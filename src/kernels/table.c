@@ -16,6 +16,8 @@
 #include "kernels/softmax.h"
 #include "kernels/lerp.h"
 #include "kernels/resample.h"
+#include "kernels/peak.h"
+#include "kernels/winograd.h"
 
 extern const struct tp_kernels TP_TABLE;
 
@@ -24,6 +26,10 @@ const struct tp_kernels TP_TABLE = {
     .mr = MR,
     .nr = NR,
     .gemm = gemm,
+    .winograd = {
+        { winograd_in_2, winograd_weights_2, winograd_out_2 },
+        { winograd_in_4, winograd_weights_4, winograd_out_4 },
+    },
     .depthwise = depthwise,
     .pool_max = pool_max,
     .pool_min = pool_min,
@@ -46,4 +52,5 @@ const struct tp_kernels TP_TABLE = {
     .lerp = lerp,
     .resample_row = resample_row,
     .resample_columns = resample_columns,
+    .peak = peak,
 };

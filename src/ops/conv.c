@@ -8,6 +8,7 @@
 #include "ops/pack.h"
 #include "ops/parallel.h"
 #include "ops/product.h"
+#include "ops/winograd.h"
 #include "ops/window.h"
 
 #include <inttypes.h>
@@ -65,17 +66,18 @@ static bool conv_shape(const struct tp_node *nd, const struct tp_shape *in, stru
     return tp_window_shape(nd, &a->window, in, a->filters, out, err);
 }
 
-static bool conv_prepare(struct tp_node *nd, const struct tp_kernels *k, struct tp_arena *arena,
-                         struct tp_err *err)
+static bool conv_prepare(struct tp_node *nd, const struct tp_shape *out,
+                         const struct tp_kernels *k, struct tp_arena *arena, struct tp_err *err)
 {
     struct tp_conv_attr *a = &nd->attr.conv;
-    if (a->packed) return true;                  /* straight from a file */
+    if (a->packed.data) return true;             /* straight from a file */
     if (tp_depthwise_is(a)) {
-        a->packed = a->kernel;
+        a->packed.data = a->kernel;
         return true;
     }
     const struct tp_pack_source w = tp_pack_hwio(a->kernel, a);
-    return tp_pack_conv(&a->packed, &w, a, nd->name, k, arena, 1, err);
+    return tp_pack_conv(&a->packed, tp_winograd_choose(a, out->dim[1], out->dim[2], k), &w, a,
+                        nd->name, k, arena, 1, err);
 }
 
 /* A row of the window is one segment where its taps are neighbours in memory, else each tap is. */
@@ -116,6 +118,7 @@ static bool conv_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err 
     const struct tp_window *w = &a->window;
     const struct tp_shape *in = &st->in[0];
     if (tp_depthwise_is(a)) return tp_depthwise_plan(st, arena, err);
+    if (a->packed.form != TP_CONV_DIRECT) return tp_winograd_plan(st, arena, err);
     struct conv_plan *plan = tp_arena_zalloc(arena, 1, sizeof *plan);
     if (!plan) return tp_arena_fail(arena, err);
     st->state = plan;
@@ -132,7 +135,7 @@ static bool conv_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err 
         .rows = { fit.out[1], fit.out[0], in->dim[0] },
         .step = { w->strides[1] * in->dim[3], w->strides[0] * plan->width * in->dim[3],
                   plan->height * plan->width * in->dim[3] },
-        .groups = a->groups, .columns = a->filters / a->groups, .packed = a->packed,
+        .groups = a->groups, .columns = a->filters / a->groups, .packed = a->packed.data,
     };
     return make_segments(plan, a, arena, err);
 }
@@ -165,6 +168,10 @@ static void conv_run(const struct tp_step *st, const struct tp_io *io)
     const struct tp_node *nd = st->node;
     if (tp_depthwise_is(&nd->attr.conv)) {
         tp_depthwise_run(st, io);
+        return;
+    }
+    if (nd->attr.conv.packed.form != TP_CONV_DIRECT) {
+        tp_winograd_run(st, io);
         return;
     }
     const struct conv_plan *plan = st->state;
@@ -200,8 +207,20 @@ static int64_t conv_macs(const struct tp_node *nd, const struct tp_shape *in,
     return n < TP_ANY ? INT64_MAX : n;
 }
 
+static const char *conv_algorithm(const struct tp_step *st)
+{
+    const struct tp_conv_attr *a = &st->node->attr.conv;
+    if (tp_depthwise_is(a)) return "depthwise";
+    switch (a->packed.form) {
+    case TP_CONV_DIRECT: break;
+    case TP_CONV_WINOGRAD_2: return "winograd 2x2";
+    case TP_CONV_WINOGRAD_4: return "winograd 4x4";
+    }
+    return a->groups > 1 ? "direct, in groups" : "direct";
+}
+
 const struct tp_op tp_op_conv = {
     .name = "Conv", .shape = conv_shape, .prepare = conv_prepare, .plan = conv_plan,
-    .run = conv_run, .macs = conv_macs,
+    .run = conv_run, .macs = conv_macs, .algorithm = conv_algorithm,
     .fuses_affine = true, .fuses_act = true, .fuses_residual = true,
 };

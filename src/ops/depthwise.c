@@ -111,7 +111,7 @@ static void run_stretch(const struct job *j, const struct stretch *s, int64_t im
         .taps = plan->taps[s->n].offset, .n_taps = n_taps,
         .n_pixels = s->end - s->begin, .channels = (int)channels,
     };
-    const float *weights = nd->attr.conv.packed;
+    const float *weights = nd->attr.conv.packed.data;
     if (n_taps) weights += ((ptrdiff_t)first * w->kernel[1] + s->first) * channels;
     st->k->depthwise(&span, weights, plan->taps[s->n].index, nd->scale, nd->shift, j->lo, j->hi);
 }

@@ -27,9 +27,10 @@ static bool gemm_shape(const struct tp_node *nd, const struct tp_shape *in, stru
     return true;
 }
 
-static bool gemm_prepare(struct tp_node *nd, const struct tp_kernels *k, struct tp_arena *arena,
-                         struct tp_err *err)
+static bool gemm_prepare(struct tp_node *nd, const struct tp_shape *out,
+                         const struct tp_kernels *k, struct tp_arena *arena, struct tp_err *err)
 {
+    (void)out;
     struct tp_gemm_attr *a = &nd->attr.gemm;
     if (a->packed) return true;                  /* straight from a file */
     const struct tp_pack_source w = { a->kernel, .channel = a->units, .column = 1 };

@@ -14,13 +14,22 @@ struct tp_op;
 
 enum tp_interpolation { TP_NEAREST, TP_BILINEAR };
 
+/* How a convolution is computed, which says how its weights lie. */
+enum tp_conv_form {
+    TP_CONV_DIRECT,                  /* panels; depthwise: [kh, kw, 1, filters] */
+    TP_CONV_WINOGRAD_2,              /* 3x3, 2x2 or 4x4 pixels at a time: see winograd.h */
+    TP_CONV_WINOGRAD_4,
+};
+
+struct tp_conv_packed { enum tp_conv_form form; const float *data; };
+
 struct tp_conv_attr {                /* Conv: also Dense's big brother, depthwise included */
     struct tp_window window;
     int groups;
     int filters;                     /* output channels, a multiple of groups */
     int in_channels;                 /* input channels, a multiple of groups */
     const float *kernel;             /* [kh, kw, in_channels / groups, filters] */
-    const float *packed;             /* what prepare() made of it */
+    struct tp_conv_packed packed;    /* what prepare() made of it */
 };
 
 struct tp_gemm_attr {                /* Gemm (Keras Dense): acts on the last axis */
@@ -153,9 +162,10 @@ struct tp_op {
      * Messages start with "<layer>: ". */
     bool (*shape)(const struct tp_node *nd, const struct tp_shape *in, struct tp_shape *out,
                   struct tp_err *err);
-    /* Once, when the model is loaded: packs weights into the model's arena. NULL: nothing to do. */
-    bool (*prepare)(struct tp_node *nd, const struct tp_kernels *k, struct tp_arena *arena,
-                    struct tp_err *err);
+    /* Once, when the model is loaded: packs weights into the model's arena. `out` is the output's
+     * shape as far as it is known then. NULL: nothing to do. */
+    bool (*prepare)(struct tp_node *nd, const struct tp_shape *out, const struct tp_kernels *k,
+                    struct tp_arena *arena, struct tp_err *err);
     /* Once per plan, all sizes known: fills st->state and st->scratch_bytes. NULL: nothing to
      * do. */
     bool (*plan)(struct tp_step *st, struct tp_arena *arena, struct tp_err *err);

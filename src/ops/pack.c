@@ -8,11 +8,16 @@
 
 #include "ops/depthwise.h"
 #include "ops/parallel.h"
+#include "ops/winograd.h"
 
 #include <limits.h>
 #include <string.h>
 
-enum { BLOCK = 128, STRIP = 16 };    /* floats of a column, and columns, that are turned at once */
+enum {
+    BLOCK = 128, STRIP = 16,         /* floats of a column, and columns, that are turned at once */
+    CHANNELS = BLOCK / 9,            /* of 3x3 kernels */
+    MOST_NR = 32,
+};
 
 struct packing {
     const struct tp_pack_source *w;
@@ -137,16 +142,71 @@ static bool pack_depthwise(const float **packed, const struct packing *p, int fi
     return true;
 }
 
-bool tp_pack_conv(const float **packed, const struct tp_pack_source *w,
-                  const struct tp_conv_attr *a, const char *name, const struct tp_kernels *k,
-                  struct tp_arena *arena, int n_threads, struct tp_err *err)
+/* ---- Winograd's planes ----------------------------------------------------------------------- */
+
+struct turning {
+    struct packing of;
+    const struct tp_winograd *winograd;
+    int64_t planes, strips;          /* strips of channels in a panel */
+};
+
+/* A strip of channels becomes a small panel first, whose kernels are turned one by one. */
+static void pack_planes(const void *ctx, int64_t begin, int64_t end)
+{
+    const struct turning *t = ctx;
+    const struct packing *p = &t->of;
+    float small[9 * CHANNELS * MOST_NR];
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t panel = i / t->strips, channel = i % t->strips * CHANNELS;
+        const int64_t column = panel * p->nr;
+        struct tp_pack_source w = *p->w;
+        struct packing strip = { .w = &w, .nr = p->nr, .taps = p->taps };
+        strip.channels = least(CHANNELS, p->channels - channel);
+        w.data = (const char *)w.data + channel * w.channel * (ptrdiff_t)sizeof(float);
+        (w.column == 1 ? copy_block : turn_block)(&strip, small, column * w.column,
+                                                  least(p->nr, p->columns - column), 0,
+                                                  strip.channels * p->taps);
+        float *u = p->to + (panel * t->planes * p->channels + channel) * p->nr;
+        for (int64_t c = 0; c < strip.channels; c++)
+            t->winograd->weights(u + c * p->nr, p->channels * p->nr, small + c * p->nr,
+                                 strip.channels * p->nr);
+    }
+}
+
+static bool pack_winograd(const float **packed, struct turning *t, const char *name,
+                          const struct tp_kernels *k, struct tp_arena *arena, int n_threads,
+                          struct tp_err *err)
+{
+    struct packing *p = &t->of;
+    p->nr = k->nr;
+    p->panels = (p->columns + k->nr - 1) / k->nr;
+    const int64_t n = tp_shape_elements(&TP_SHAPE4(p->panels, t->planes, p->channels, k->nr));
+    if (n < 0)
+        return tp_fail(err, TP_TOO_LARGE, "%s: its weights are too large to be packed", name);
+    *packed = p->to = tp_arena_floats(arena, n);
+    if (!p->to) return tp_arena_fail(arena, err);
+    t->strips = (p->channels + CHANNELS - 1) / CHANNELS;
+    tp_parallel_for(n_threads, p->panels * t->strips, 4 * n, pack_planes, t);
+    return true;
+}
+
+bool tp_pack_conv(struct tp_conv_packed *packed, enum tp_conv_form form,
+                  const struct tp_pack_source *w, const struct tp_conv_attr *a, const char *name,
+                  const struct tp_kernels *k, struct tp_arena *arena, int n_threads,
+                  struct tp_err *err)
 {
     struct packing p = {
         .w = w, .channels = a->in_channels / a->groups, .columns = a->filters / a->groups,
         .taps = (int64_t)a->window.kernel[0] * a->window.kernel[1],
     };
-    if (tp_depthwise_is(a)) return pack_depthwise(packed, &p, a->filters, arena, err);
-    return pack(packed, &p, a->groups, name, k, arena, n_threads, err);
+    packed->form = form;
+    if (form != TP_CONV_DIRECT) {
+        const int m = tp_winograd_m(form);
+        struct turning t = { p, &k->winograd[m / 4], (m + 2) * (m + 2), 0 };
+        return pack_winograd(&packed->data, &t, name, k, arena, n_threads, err);
+    }
+    if (tp_depthwise_is(a)) return pack_depthwise(&packed->data, &p, a->filters, arena, err);
+    return pack(&packed->data, &p, a->groups, name, k, arena, n_threads, err);
 }
 
 bool tp_pack_gemm(const float **packed, const struct tp_pack_source *w, int in_features, int units,

@@ -22,12 +22,15 @@ struct tp_pack_source tp_pack_turned(const void *data, const struct tp_conv_attr
                                         turned by 180 degrees: the kernel of the convolution over
                                         the map with zeros between its pixels */
 
-/* Makes a Conv's `packed` (depthwise: [kh, kw, 1, filters]; else panels), which is the arena's; w
- * may be released afterwards. `name` starts the messages. Fails when the sizes overflow or the
- * arena is full. */
-bool tp_pack_conv(const float **packed, const struct tp_pack_source *w,
-                  const struct tp_conv_attr *a, const char *name, const struct tp_kernels *k,
-                  struct tp_arena *arena, int n_threads, struct tp_err *err) TP_MUST_USE;
+/* Makes a Conv's `packed`, which is the arena's; w may be released afterwards. `form` must suit the
+ * convolution (see tp_winograd_choose(); TP_CONV_DIRECT always does). `name` starts the messages.
+ * Fails when the sizes overflow or the arena is full.
+ *
+ * Winograd's planes lie [panel][plane][channel][nr], so that all of a panel is one stream. */
+bool tp_pack_conv(struct tp_conv_packed *packed, enum tp_conv_form form,
+                  const struct tp_pack_source *w, const struct tp_conv_attr *a, const char *name,
+                  const struct tp_kernels *k, struct tp_arena *arena, int n_threads,
+                  struct tp_err *err) TP_MUST_USE;
 
 /* Likewise a Gemm's: w.channel leads along the inputs, w.column along the units. [in, out]:
  * { data, .channel = out, .column = 1 }; [out, in]: { data, .channel = 1, .column = in }. */

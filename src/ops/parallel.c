@@ -8,6 +8,16 @@
  * move data the floats moved times four. */
 static int64_t grain = 1 << 18;
 
+static int most;                     /* 0: not asked yet */
+
+int tp_parallel_most(void)
+{
+    if (!most) most = tp_cpu_count();
+    return most;
+}
+
+void tp_parallel_set_most(int n_threads) { most = n_threads; }
+
 void tp_parallel_set_grain(int64_t work_per_thread)
 {
     grain = work_per_thread;

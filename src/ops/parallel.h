@@ -16,6 +16,11 @@ typedef void tp_range_fn(const void *ctx, int64_t begin, int64_t end);
  * cost in multiply-adds or floats moved; too little work takes fewer threads. */
 void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, const void *ctx);
 
+/* The most threads that operators keep scratch memory for: the number of processors that this
+ * process may use, unless a test says otherwise (0: back to that). */
+int tp_parallel_most(void);
+void tp_parallel_set_most(int n_threads);
+
 /* How much work a thread must have to be worth waking. For tests (1: always all threads) and
  * tuning. */
 void tp_parallel_set_grain(int64_t work_per_thread);

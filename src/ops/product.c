@@ -79,6 +79,9 @@ static void run_tiles(const struct tiling *t, const struct tp_tile *panel, int64
 {
     int64_t line = tile / t->line_tiles, i = tile % t->line_tiles;
     struct tp_tile now = *panel;
+    const int64_t depth = (int64_t)panel->n_seg * panel->seg_len;
+    const int64_t n_ahead = t->k->nr / panel->ahead_step;    /* tiles that fetch something */
+    int64_t n_done = 0;
     while (tile < end) {
         const int64_t stop = least(t->line_tiles, i + end - tile);
         const float *a = panel->a + line / t->lines_inner * t->step[2] +
@@ -91,6 +94,7 @@ static void run_tiles(const struct tiling *t, const struct tp_tile *panel, int64
             now.m = (int)(t->tile_rows + (i < t->n_tall));
             now.c = panel->c + at;
             if (panel->residual) now.residual = panel->residual + at;
+            now.ahead = n_done < n_ahead ? panel->ahead + n_done++ * depth * now.ahead_step : now.b;
             t->k->gemm(&now);
             if (t->activate) activate(t, &now);
         }
@@ -112,6 +116,8 @@ static void run_units(const void *ctx, int64_t begin, int64_t end)
         const int64_t group = panel / t->group_panels;
         const int64_t column = panel % t->group_panels * t->k->nr;
         const int64_t channel = group * p->columns + column;
+        const int64_t first = unit % size, stop = least(size, first + end - begin);
+        const int64_t share = t->k->nr / (stop - first);
         const struct tp_tile tile = {
             .a = t->in + group * p->seg_len, .lda = t->step[0],
             .seg = p->seg, .n_seg = p->n_seg, .seg_len = p->seg_len,
@@ -122,8 +128,9 @@ static void run_units(const void *ctx, int64_t begin, int64_t end)
             .shift = t->nd->shift ? t->nd->shift + channel : NULL,
             .residual = t->residual ? t->residual + channel : NULL, .ldr = t->n_columns,
             .lo = t->lo, .hi = t->hi,
+            .ahead = p->packed + (panel + 1) * depth * t->k->nr,
+            .ahead_step = share * (stop - first) < t->k->nr ? share + 1 : share,
         };
-        const int64_t first = unit % size, stop = least(size, first + end - begin);
         run_tiles(t, &tile, block + first, block + stop);
         begin += stop - first;
     }
