@@ -3,6 +3,7 @@
 # make test        installs what is missing, builds, runs every test
 # make test-onnx   ONNX's own operator tests alone, with a table per operator
 # make test-torch  networks of torchvision against PyTorch, over HTTP; takes minutes
+# make bench       networks step by step (NETS="a.onnx b.onnx"), and beside ONNX Runtime
 # make asan        everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
 # make install     into $(DESTDIR)$(PREFIX)
 
@@ -120,6 +121,10 @@ test-torch:
 	@$(MAKE) --no-print-directory all
 	/usr/bin/python3 tests/torch/compare.py $(BUILD)/tidepool $(NETS)
 
+# NETS="a.onnx b.onnx": without, the built-in models. tests/bench/compare.js says what it compares.
+bench: all
+	@tests/bench/bench.sh $(BUILD)/tidepool $(NETS)
+
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit
 
@@ -147,6 +152,6 @@ install: all
 	  'Requires: $(LIB_PACKAGES)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
 
-.PHONY: all unit test-onnx test-torch asan deps serve test clean install
+.PHONY: all unit test-onnx test-torch bench asan deps serve test clean install
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

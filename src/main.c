@@ -15,6 +15,7 @@ static const struct {
     { "serve", tp_cli_serve, true, "serve models over HTTP" },
     { "run", tp_cli_run, true, "MODEL INPUT...: the same from the command line" },
     { "summary", tp_cli_summary, false, "MODEL: its layers, shapes, parameters, multiply-adds" },
+    { "bench", tp_cli_bench, true, "MODEL: its time by step, beside what the machine can do" },
     { "models", tp_cli_models, false, "what can be served" },
     { "health", tp_cli_health, false, "exit 0 when a running server is ready" },
     { "version", tp_cli_version, false, "version, instruction set, threads, libraries" },

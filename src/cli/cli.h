@@ -10,6 +10,7 @@ enum { TP_EXIT_DONE = 0, TP_EXIT_FAILED = 1, TP_EXIT_USAGE = 2 };
 int tp_cli_serve(int argc, char **argv);
 int tp_cli_run(int argc, char **argv);
 int tp_cli_summary(int argc, char **argv);
+int tp_cli_bench(int argc, char **argv);
 int tp_cli_models(int argc, char **argv);
 int tp_cli_health(int argc, char **argv);
 int tp_cli_version(int argc, char **argv);

@@ -48,7 +48,7 @@ struct tp_plan {
     struct tp_plan_output *outputs;
     int n_outputs;
     size_t output_bytes, workspace_bytes;
-    int64_t macs;
+    int64_t macs, operations;
 };
 
 /* Decides where every value of the plan's steps lies. The workspace begins with room for the

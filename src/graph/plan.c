@@ -63,6 +63,7 @@ static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw, const 
         plan->macs = tp_cost_plus(plan->macs, tp_cost_macs(&p->step));
     }
     plan->macs = tp_cost_times(plan->macs, q->repeat);
+    plan->operations = operations;
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "graph/place.h"
+#include "ops/parallel.h"
 
 struct buffers {
     const float *input;
@@ -60,14 +61,31 @@ static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_
     }
 }
 
+struct runs {
+    const struct tp_plan *plan;
+    const float *input;
+    float *const *outputs;
+    void *workspace;
+    int n_threads;
+    double *ms;
+};
+
+static void run_all(void *ctx)
+{
+    const struct runs *r = ctx;
+    const struct tp_plan *plan = r->plan;
+    const int64_t n = tp_shape_elements(&plan->input) / plan->repeat;
+    for (int i = 0; i < plan->repeat; i++) {
+        const struct buffers b = { r->input + i * n, r->outputs, r->workspace, i };
+        run_once(plan, &b, r->n_threads, r->ms);
+    }
+}
+
 void tp_plan_run_clocked(const struct tp_plan *plan, const float *input, float *const outputs[],
                          void *workspace, int n_threads, double *ms)
 {
-    const int64_t n = tp_shape_elements(&plan->input) / plan->repeat;
-    for (int i = 0; i < plan->repeat; i++) {
-        const struct buffers b = { input + i * n, outputs, workspace, i };
-        run_once(plan, &b, n_threads, ms);
-    }
+    struct runs r = { plan, input, outputs, workspace, n_threads, ms };
+    tp_parallel_team(n_threads, plan->operations, run_all, &r);
 }
 
 void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],

@@ -1,9 +1,9 @@
 /* peak.h - as many multiply-adds as the processor can do: what a bench measures others by.
  *
- * Two to four start in each cycle, and the next of a chain may start 4 cycles later (8 without FMA):
- * as many chains as the product's tile has accumulators keep all units busy. Numbers of the caller's
- * start them, or a compiler might find that all are one. A chain adds to itself: NEON adds to no
- * other register without a move. What it adds rounds away. */
+ * Two to four start in each cycle, and the next of a chain may start 4 cycles later (8 without
+ * FMA): as many chains as the product's tile has accumulators keep all units busy. Numbers of the
+ * caller's start them, or a compiler might find that all are one. A chain adds to itself: NEON adds
+ * to no other register without a move. What it adds rounds away. */
 #ifndef TP_KERNELS_PEAK_H
 #define TP_KERNELS_PEAK_H
 

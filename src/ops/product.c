@@ -8,7 +8,10 @@
 #include "ops/product.h"
 #include "ops/parallel.h"
 
-enum { BLOCK_FLOATS = 64 << 10 };    /* 256 KB: a quarter to a half of a second-level cache */
+enum {
+    BLOCK_FLOATS = 64 << 10,         /* 256 KB: a quarter to a half of a second-level cache */
+    AHEAD_FLOATS = 4 << 10,          /* how far ahead weights are fetched that are used but once */
+};
 
 /* One run's division into tiles. Rows that lie evenly apart form a line; a line is cut into tiles
  * of nearly equal heights, of which the first n_tall have one row more. */
@@ -118,6 +121,7 @@ static void run_units(const void *ctx, int64_t begin, int64_t end)
         const int64_t channel = group * p->columns + column;
         const int64_t first = unit % size, stop = least(size, first + end - begin);
         const int64_t share = t->k->nr / (stop - first);
+        const int64_t ahead = stop - first > 1 ? depth : least(depth, AHEAD_FLOATS / t->k->nr);
         const struct tp_tile tile = {
             .a = t->in + group * p->seg_len, .lda = t->step[0],
             .seg = p->seg, .n_seg = p->n_seg, .seg_len = p->seg_len,
@@ -128,7 +132,7 @@ static void run_units(const void *ctx, int64_t begin, int64_t end)
             .shift = t->nd->shift ? t->nd->shift + channel : NULL,
             .residual = t->residual ? t->residual + channel : NULL, .ldr = t->n_columns,
             .lo = t->lo, .hi = t->hi,
-            .ahead = p->packed + (panel + 1) * depth * t->k->nr,
+            .ahead = p->packed + (panel * depth + ahead) * t->k->nr,
             .ahead_step = share * (stop - first) < t->k->nr ? share + 1 : share,
         };
         run_tiles(t, &tile, block + first, block + stop);

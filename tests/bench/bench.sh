@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# bench.sh - what `make bench` runs: networks step by step, on one thread and on all, then beside ONNX
+# Runtime where that is there.
+#
+# usage: tests/bench/bench.sh TIDEPOOL [NETWORK.onnx...]      without networks: the built-in models
+set -euo pipefail
+export TIDEPOOL=$1
+shift
+compare=$(dirname "$0")/compare.js
+ort=$(dirname "$0")/ort.js
+threads=$("$TIDEPOOL" version | sed -n 's/^threads: //p')
+counts=(1)
+if [[ $threads -gt 1 ]]; then counts+=("$threads"); fi
+
+nets=("$@")
+if [[ $# -eq 0 ]]; then
+  mapfile -t nets < <("$TIDEPOOL" models | awk '$2 == "builtin" { print $1 }')
+fi
+for net in "${nets[@]}"; do
+  for count in "${counts[@]}"; do
+    "$TIDEPOOL" bench "$net" --threads "$count"
+    echo
+  done
+done
+
+if [[ $# -eq 0 ]]; then
+  echo 'Networks of your own, also beside ONNX Runtime: make bench NETS="a.onnx b.onnx"'
+elif ! command -v node >/dev/null; then
+  echo 'Not compared with ONNX Runtime: node is not there.'
+elif ! why=$(node "$ort" 2>&1); then
+  echo "Not compared with ONNX Runtime: ${why%%;*} (node $ort tells how to get it)"
+else
+  if [[ $threads -gt 1 ]]; then counts=(1 2); fi
+  for count in "${counts[@]}"; do
+    node "$compare" "$count" "$@"
+    echo
+  done
+fi
