@@ -25,6 +25,7 @@ struct tiling {
     ptrdiff_t step[3];
     int64_t line_tiles, tile_rows, n_tall;
     int64_t n_tiles, block_tiles;
+    int64_t row_shares, column_shares;
     int64_t group_panels, n_panels;
     int64_t n_columns;               /* of all groups: floats in an output row */
     float lo, hi;
@@ -35,7 +36,7 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Rows of an axis continue those of the axis inside it when the steps say so: a 1x1 convolution is
  * one line over the whole batch, a map one pixel wide is a line of its height. */
-static void lay_lines(struct tiling *t, const struct tp_product *p)
+static void lay_lines(struct tiling *t, const struct tp_product *p, int n_threads)
 {
     int64_t rows[3] = { 1, 1, 1 };
     int axis = 0;
@@ -48,6 +49,10 @@ static void lay_lines(struct tiling *t, const struct tp_product *p)
     t->line_rows = rows[0];
     t->lines_inner = rows[1];
     t->line_tiles = (rows[0] + t->k->mr - 1) / t->k->mr;
+    if (rows[1] * rows[2] == 1) {                /* as many for each thread */
+        const int64_t even = (t->line_tiles + n_threads - 1) / n_threads * n_threads;
+        if (t->line_tiles > 1 && even <= rows[0]) t->line_tiles = even;
+    }
     t->tile_rows = rows[0] / t->line_tiles;
     t->n_tall = rows[0] % t->line_tiles;
     t->n_tiles = t->line_tiles * rows[1] * rows[2];
@@ -62,6 +67,17 @@ static void choose_block(struct tiling *t, const struct tp_product *p)
     const int64_t tile_floats = (t->tile_rows + 1) * (row_floats + t->n_columns);
     t->block_tiles = t->n_tiles;
     if (weights < input) t->block_tiles = least(t->n_tiles, BLOCK_FLOATS / tile_floats + 1);
+}
+
+/* Threads share out the rows: what one has written it mostly reads again in the next layer, and
+ * between processors a float costs ten times what it costs from one's own cache. Panels are shared
+ * out where there are too few tiles for all, or too few for equal shares. */
+static void choose_shares(struct tiling *t, int n_threads)
+{
+    const int64_t most = (t->n_tiles + n_threads - 1) / n_threads;
+    const bool even = 8 * most * n_threads <= 9 * t->n_tiles;
+    t->row_shares = even || t->n_panels < n_threads ? least(n_threads, t->n_tiles) : 1;
+    t->column_shares = least(n_threads / t->row_shares, t->n_panels);
 }
 
 static void activate(const struct tiling *t, const struct tp_tile *tile)
@@ -106,37 +122,42 @@ static void run_tiles(const struct tiling *t, const struct tp_tile *panel, int64
     }
 }
 
-/* Units [begin, end): runs of tiles that share a panel. */
-static void run_units(const void *ctx, int64_t begin, int64_t end)
+/* Tiles [tile, end) of one panel. */
+static void run_panel(const struct tiling *t, int64_t panel, int64_t tile, int64_t end)
+{
+    const struct tp_product *p = t->p;
+    const int nr = t->k->nr;
+    const int64_t depth = (int64_t)p->n_seg * p->seg_len;
+    const int64_t group = panel / t->group_panels, column = panel % t->group_panels * nr;
+    const int64_t channel = group * p->columns + column;
+    const int64_t share = nr / (end - tile);     /* of the next panel's columns, for each tile */
+    const int64_t ahead = end - tile > 1 ? depth : least(depth, AHEAD_FLOATS / nr);
+    const struct tp_tile first = {
+        .a = t->in + group * p->seg_len, .lda = t->step[0],
+        .seg = p->seg, .n_seg = p->n_seg, .seg_len = p->seg_len,
+        .b = p->packed + panel * depth * nr,
+        .c = t->out + channel, .ldc = t->n_columns,
+        .n = (int)least(nr, p->columns - column),
+        .scale = t->nd->scale ? t->nd->scale + channel : NULL,
+        .shift = t->nd->shift ? t->nd->shift + channel : NULL,
+        .residual = t->residual ? t->residual + channel : NULL, .ldr = t->n_columns,
+        .lo = t->lo, .hi = t->hi,
+        .ahead = p->packed + (panel * depth + ahead) * nr,
+        .ahead_step = share * (end - tile) < nr ? share + 1 : share,
+    };
+    run_tiles(t, &first, tile, end);
+}
+
+static void run_shares(const void *ctx, int64_t begin, int64_t end)
 {
     const struct tiling *t = ctx;
-    const struct tp_product *p = t->p;
-    const int64_t depth = (int64_t)p->n_seg * p->seg_len;
-    while (begin < end) {
-        const int64_t block = begin / (t->block_tiles * t->n_panels) * t->block_tiles;
-        const int64_t size = least(t->block_tiles, t->n_tiles - block);
-        const int64_t unit = begin - block * t->n_panels, panel = unit / size;
-        const int64_t group = panel / t->group_panels;
-        const int64_t column = panel % t->group_panels * t->k->nr;
-        const int64_t channel = group * p->columns + column;
-        const int64_t first = unit % size, stop = least(size, first + end - begin);
-        const int64_t share = t->k->nr / (stop - first);
-        const int64_t ahead = stop - first > 1 ? depth : least(depth, AHEAD_FLOATS / t->k->nr);
-        const struct tp_tile tile = {
-            .a = t->in + group * p->seg_len, .lda = t->step[0],
-            .seg = p->seg, .n_seg = p->n_seg, .seg_len = p->seg_len,
-            .b = p->packed + panel * depth * t->k->nr,
-            .c = t->out + channel, .ldc = t->n_columns,
-            .n = (int)least(t->k->nr, p->columns - column),
-            .scale = t->nd->scale ? t->nd->scale + channel : NULL,
-            .shift = t->nd->shift ? t->nd->shift + channel : NULL,
-            .residual = t->residual ? t->residual + channel : NULL, .ldr = t->n_columns,
-            .lo = t->lo, .hi = t->hi,
-            .ahead = p->packed + (panel * depth + ahead) * t->k->nr,
-            .ahead_step = share * (stop - first) < t->k->nr ? share + 1 : share,
-        };
-        run_tiles(t, &tile, block + first, block + stop);
-        begin += stop - first;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t row = i / t->column_shares, column = i % t->column_shares;
+        const int64_t stop = t->n_tiles * (row + 1) / t->row_shares;
+        const int64_t last = t->n_panels * (column + 1) / t->column_shares;
+        for (int64_t tile = t->n_tiles * row / t->row_shares; tile < stop; tile += t->block_tiles)
+            for (int64_t q = t->n_panels * column / t->column_shares; q < last; q++)
+                run_panel(t, q, tile, least(stop, tile + t->block_tiles));
     }
 }
 
@@ -151,8 +172,9 @@ void tp_product_run(const struct tp_product *p, const struct tp_node *nd,
     };
     t.n_panels = p->groups * t.group_panels;
     t.activate = !tp_op_clamp(&nd->act, &t.lo, &t.hi);
-    lay_lines(&t, p);
+    lay_lines(&t, p, n_threads);
     choose_block(&t, p);
+    choose_shares(&t, n_threads);
     const int64_t work = p->rows[0] * p->rows[1] * p->rows[2] * t.n_columns * p->n_seg * p->seg_len;
-    tp_parallel_for(n_threads, t.n_tiles * t.n_panels, work, run_units, &t);
+    tp_parallel_for(n_threads, t.row_shares * t.column_shares, work, run_shares, &t);
 }
