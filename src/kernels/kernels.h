@@ -151,6 +151,24 @@ struct tp_row_taps {
     int k_step;
 };
 
+/* ---- rows of a convolution with one filter per channel --------------------------------------- */
+
+/* One row of output pixels, channels [begin, end) of each, at least a vector's length of them, from
+ * the rows of the window that lie in the map. Columns beside the map are zeros. */
+struct tp_depthwise_row {
+    float *out;                      /* pixel x at out + x * channels */
+    int n_pixels, channels, begin, end;
+    const float *in;                 /* the map's pixel x in the first of the rows, at
+                                        in + x * channels */
+    ptrdiff_t row;                   /* from one of the rows to the next */
+    int n_rows;                      /* at most the kernel's */
+    int width, left;                 /* of the map; zeros in front of it */
+    int stride;                      /* 1 or 2, between the windows of neighbouring pixels */
+    const float *weights;            /* [n_rows, kernel, channels] */
+    const float *scale, *shift;      /* as a tile's, by channel */
+    float lo, hi;
+};
+
 struct tp_kernels {
     const char *name;                /* "base", "avx2", "avx512", "neon" */
     int mr, nr;   /* the product's tile: rows, columns (= width of a packed panel) */
@@ -163,6 +181,10 @@ struct tp_kernels {
      * scale and shift may be NULL. index has n_taps entries; here n_taps may be 0. */
     void (*depthwise)(const struct tp_span *s, const float *weights, const int *index,
                       const float *scale, const float *shift, float lo, float hi);
+
+    /* The same for windows without dilation, 3 and 5 pixels wide. */
+    void (*depthwise_3)(const struct tp_depthwise_row *r);
+    void (*depthwise_5)(const struct tp_depthwise_row *r);
 
     void (*pool_max)(const struct tp_span *s);   /* a NaN tap makes NaN, as in PyTorch */
     void (*pool_min)(const struct tp_span *s);

@@ -9,6 +9,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_row.h"
 #include "kernels/pool.h"
 #include "kernels/reduce.h"
 #include "kernels/activate.h"
@@ -31,6 +32,8 @@ const struct tp_kernels TP_TABLE = {
         { winograd_in_4, winograd_weights_4, winograd_out_4 },
     },
     .depthwise = depthwise,
+    .depthwise_3 = depthwise_3,
+    .depthwise_5 = depthwise_5,
     .pool_max = pool_max,
     .pool_min = pool_min,
     .pool_sum = pool_sum,

@@ -8,6 +8,12 @@
 
 #include <math.h>
 
+enum {
+    LEAST_CHANNELS = 16,             /* the longest vector */
+    LEAST_BLOCK = 32,                /* of channels: two lines of the cache */
+    BLOCK_FLOATS = 6 << 10,          /* of a window's rows: half a first-level cache */
+};
+
 /* Where the taps of a window n columns wide lie, counted from its first one. */
 struct taps {
     const ptrdiff_t *offset;         /* [kh][n], floats in the map */
@@ -22,6 +28,8 @@ struct stretch {
 
 struct depthwise_plan {
     struct tp_window_fit fit;
+    bool slides;                     /* a window that slides; else the stretches below */
+    int block, n_blocks;             /* channels taken at a time; the last block has some more */
     int n_stretches;
     struct stretch *stretches;
     struct taps *taps;               /* [kw + 1], by n; only those that occur are filled */
@@ -58,6 +66,26 @@ static bool make_taps(struct taps *t, int n, const struct tp_window *w, const st
     return true;
 }
 
+/* Windows of which some row always lies in the map, and channels for a vector. */
+static bool can_slide(const struct tp_window *w, const struct tp_window_fit *fit, int64_t channels)
+{
+    const int kernel = w->kernel[1];
+    return (kernel == 3 || kernel == 5) && w->strides[1] <= 2 && w->dilations[1] == 1 &&
+           channels >= LEAST_CHANNELS && w->dilations[0] == 1 && fit->before[0] < w->kernel[0] &&
+           fit->after[0] < w->kernel[0];
+}
+
+/* The rows that a window slides along stay in the first-level cache from one output row to the
+ * next. */
+static void choose_block(struct depthwise_plan *plan, const struct tp_window *w,
+                         const struct tp_shape *in)
+{
+    const int64_t fit = BLOCK_FLOATS / (w->kernel[0] * in->dim[2]) / LEAST_BLOCK * LEAST_BLOCK;
+    plan->block = (int)(fit > LEAST_BLOCK ? fit : LEAST_BLOCK);
+    plan->n_blocks = (int)(in->dim[3] / plan->block);
+    if (!plan->n_blocks) plan->n_blocks = 1;
+}
+
 bool tp_depthwise_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err *err)
 {
     const struct tp_window *w = &st->node->attr.conv.window;
@@ -66,6 +94,11 @@ bool tp_depthwise_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err
     if (!plan) return tp_arena_fail(arena, err);
     st->state = plan;
     plan->fit = tp_window_fit(st->node, w, in->dim[1], in->dim[2]);
+    plan->slides = can_slide(w, &plan->fit, in->dim[3]);
+    if (plan->slides) {
+        choose_block(plan, w, in);
+        return true;
+    }
     plan->stretches = tp_arena_zalloc(arena, (size_t)plan->fit.out[1], sizeof *plan->stretches);
     plan->taps = tp_arena_zalloc(arena, (size_t)w->kernel[1] + 1, sizeof *plan->taps);
     if (!plan->stretches || !plan->taps) return tp_arena_fail(arena, err);
@@ -116,22 +149,81 @@ static void run_stretch(const struct job *j, const struct stretch *s, int64_t im
     st->k->depthwise(&span, weights, plan->taps[s->n].index, nd->scale, nd->shift, j->lo, j->hi);
 }
 
+/* What comes behind the sums of n floats of a row. */
+static void finish(const struct job *j, float *out, int64_t at, int64_t n)
+{
+    const struct tp_node *nd = j->st->node;
+    if (nd->residual)
+        j->st->k->binary[TP_BINARY_ADD](out, out, 1, j->io->in[nd->n_inputs - 1] + at, 1, n);
+    if (j->activate) j->st->k->activate(out, out, n, &nd->act);
+}
+
+static void slide_row(const struct job *j, int64_t image, int y, int begin, int end)
+{
+    const struct tp_step *st = j->st;
+    const struct tp_node *nd = st->node;
+    const struct tp_window *w = &nd->attr.conv.window;
+    const struct depthwise_plan *plan = st->state;
+    const int height = (int)st->in->dim[1], width = (int)st->in->dim[2];
+    const ptrdiff_t channels = st->in->dim[3];
+    const int64_t at = (image * plan->fit.out[0] + y) * plan->fit.out[1] * channels;
+    int first, stop;
+    tp_window_taps(y, w->strides[0], plan->fit.before[0], w->kernel[0], 1, height, &first, &stop);
+    const int64_t top = (int64_t)y * w->strides[0] - plan->fit.before[0] + first;
+    const struct tp_depthwise_row r = {
+        .out = j->io->out + at, .n_pixels = plan->fit.out[1], .channels = (int)channels,
+        .begin = begin, .end = end,
+        .in = j->io->in[0] + (image * height + top) * width * channels,
+        .row = width * channels, .n_rows = stop - first, .width = width,
+        .left = plan->fit.before[1], .stride = w->strides[1],
+        .weights = nd->attr.conv.packed.data + (ptrdiff_t)first * w->kernel[1] * channels,
+        .scale = nd->scale, .shift = nd->shift, .lo = j->lo, .hi = j->hi,
+    };
+    (w->kernel[1] == 3 ? st->k->depthwise_3 : st->k->depthwise_5)(&r);
+    if (!nd->residual && !j->activate) return;
+    if (begin == 0 && end == channels) {
+        finish(j, r.out, at, plan->fit.out[1] * channels);
+        return;
+    }
+    for (int x = 0; x < plan->fit.out[1]; x++)
+        finish(j, r.out + x * channels + begin, at + x * channels + begin, end - begin);
+}
+
+static void slide_block(const struct job *j, int block, int64_t begin, int64_t end)
+{
+    const struct depthwise_plan *plan = j->st->state;
+    const int height = plan->fit.out[0], channels = (int)j->st->in->dim[3];
+    const int stop = block + 1 < plan->n_blocks ? (block + 1) * plan->block : channels;
+    for (int64_t i = begin; i < end; i++)
+        slide_row(j, i / height, (int)(i % height), block * plan->block, stop);
+}
+
+/* Rows [begin, end) of all images. */
+static void slide_rows(const void *ctx, int64_t begin, int64_t end)
+{
+    const struct depthwise_plan *plan = ((const struct job *)ctx)->st->state;
+    for (int block = 0; block < plan->n_blocks; block++) slide_block(ctx, block, begin, end);
+}
+
+/* Blocks [begin, end), for more threads than there are rows. */
+static void slide_blocks(const void *ctx, int64_t begin, int64_t end)
+{
+    const struct job *j = ctx;
+    const int64_t rows = j->st->out.dim[0] * j->st->out.dim[1];
+    for (int64_t block = begin; block < end; block++) slide_block(j, (int)block, 0, rows);
+}
+
 static void run_rows(const void *ctx, int64_t begin, int64_t end)
 {
     const struct job *j = ctx;
     const struct tp_step *st = j->st;
-    const struct tp_node *nd = st->node;
     const struct depthwise_plan *plan = st->state;
     const int64_t height = st->out.dim[1], row_floats = st->out.dim[2] * st->out.dim[3];
     for (int64_t i = begin; i < end; i++) {
         float *row = j->io->out + i * row_floats;
         for (int s = 0; s < plan->n_stretches; s++)
             run_stretch(j, &plan->stretches[s], i / height, (int)(i % height), row);
-        if (nd->residual) {
-            const float *other = j->io->in[nd->n_inputs - 1] + i * row_floats;
-            st->k->binary[TP_BINARY_ADD](row, row, 1, other, 1, row_floats);
-        }
-        if (j->activate) st->k->activate(row, row, row_floats, &nd->act);
+        finish(j, row, i * row_floats, row_floats);
     }
 }
 
@@ -148,5 +240,8 @@ void tp_depthwise_run(const struct tp_step *st, const struct tp_io *io)
     }
     const int64_t rows = st->out.dim[0] * st->out.dim[1];
     const int64_t work = tp_shape_span(&st->out, 0, 4) * w->kernel[0] * w->kernel[1];
-    tp_parallel_for(io->n_threads, rows, work, run_rows, &j);
+    const struct depthwise_plan *plan = st->state;
+    const bool by_block = plan->slides && rows < io->n_threads && rows < plan->n_blocks;
+    tp_parallel_for(io->n_threads, by_block ? plan->n_blocks : rows, work,
+                    by_block ? slide_blocks : plan->slides ? slide_rows : run_rows, &j);
 }

@@ -107,6 +107,50 @@ static void the_epilogue_is_scale_shift_residual_activation_in_that_order(void *
         }
 }
 
+/* Windows 3 and 5 wide slide over maps that are narrower than they are, and over ones whose channels
+ * are taken in several blocks. */
+static void sliding_windows_match_the_definition(void **state)
+{
+    static const int kernels[][2] = { { 3, 3 }, { 5, 5 }, { 1, 3 }, { 4, 5 }, { 2, 3 } };
+    static const int strides[][2] = { { 1, 1 }, { 2, 2 }, { 3, 1 }, { 1, 2 } };
+    static const int sizes[][4] = {          /* batch, height, width, channels */
+        { 1, 1, 1, 16 }, { 2, 5, 2, 35 }, { 1, 4, 7, 40 }, { 1, 3, 50, 100 }, { 1, 2, 70, 129 },
+    };
+    (void)state;
+    for (int i = 0; i < 5 * 4 * 5; i++) {
+        const int *size = sizes[i / 20], *kernel = kernels[i % 5];
+        const int *stride = strides[i / 5 % 4];
+        const struct tp_window w = {
+            .kernel = { kernel[0], kernel[1] }, .strides = { stride[0], stride[1] },
+            .dilations = { 1, 1 }, .padding = TP_PADDING_EXPLICIT,
+            .pads = { kernel[0] - 1, i % kernel[1], kernel[0] - 1, kernel[1] - 1 },
+        };
+        check(size[3], w, size[0], size[1], size[2]);
+    }
+}
+
+static void sliding_windows_have_the_epilogue_too(void **state)
+{
+    static const struct tp_act acts[] = { { .kind = TP_ACT_LINEAR }, { TP_ACT_CLAMP, 0, 1, 0 },
+                                          { .kind = TP_ACT_SWISH } };
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        const int side = i & 1 ? 5 : 3, n = i & 2 ? 100 : 33;
+        const struct tp_window w = { .kernel = { side, side }, .strides = { 1, 1 },
+                                     .dilations = { 1, 1 }, .padding = TP_PADDING_SAME };
+        struct tp_node nd = depthwise(n, &w);
+        const struct tp_shape in[2] = { TP_SHAPE4(2, 4, 50, n), TP_SHAPE4(2, 4, 50, n) };
+        float *scale = guarded_random(n, 11);
+        nd.scale = scale;
+        nd.act = acts[i % 3];
+        nd.residual = i % 4 != 3;
+        nd.n_inputs = nd.residual ? 2 : 1;
+        check_node_random(&nd, in, 3e-6);
+        guarded_free(scale);
+        free_depthwise(&nd);
+    }
+}
+
 static void a_nan_stays_in_its_channel_and_passes_relu(void **state)
 {
     static const int channels[] = { 3, 17 };
@@ -177,6 +221,8 @@ int main(void)
         cmocka_unit_test(strides_dilations_and_paddings_combine),
         cmocka_unit_test(a_window_that_sees_only_padding_gives_the_bias),
         cmocka_unit_test(the_epilogue_is_scale_shift_residual_activation_in_that_order),
+        cmocka_unit_test(sliding_windows_match_the_definition),
+        cmocka_unit_test(sliding_windows_have_the_epilogue_too),
         cmocka_unit_test(a_nan_stays_in_its_channel_and_passes_relu),
         cmocka_unit_test(multiply_adds_count_one_filter_per_channel),
         cmocka_unit_test(a_span_writes_its_own_channels_only),
