@@ -81,7 +81,10 @@ static float *run_once(const struct tp_node *node, const struct tp_kernels *k,
     tp_arena_init(&arena, SIZE_MAX);
     if (nd.op->prepare && !nd.op->prepare(&nd, out, k, &arena, &err))
         fail_msg("prepare: %s", err.message);
-    struct tp_step st = { .node = &nd, .k = k, .in = in, .out = *out };
+    struct tp_step st = {
+        .node = &nd, .k = k, .in = in, .out = *out,
+        .out_step = out->rank ? out->dim[out->rank - 1] : 1,
+    };
     if (nd.op->plan && !nd.op->plan(&st, &arena, &err)) fail_msg("plan: %s", err.message);
 
     int64_t n = tp_shape_elements(out);

@@ -129,7 +129,8 @@ static void write_head(struct tp_buf *b, const struct tp_bench *bench, int width
                   "%d run%s\n\n", bench->net->model->name, shape, tp_cpu_name(), n,
                   n > 1 ? "s" : "", bench->machine.peak * 1e-6, bench->machine.bandwidth * 1e-6,
                   bench->runs, bench->runs > 1 ? "s" : "");
-    tp_buf_printf(b, "%-*s %-20s %-12s %8s %8s %5s %7s %4s %7s %4s\n", width, "layer", "computed by",
+    tp_buf_printf(b, "%-*s %-20s %-12s %8s %8s %5s %7s %4s %7s %4s\n", width, "layer",
+                  "computed by",
                   "output", "median", "min ms", "%", "GFLOP/s", "%", "GB/s", "%");
 }
 
@@ -149,8 +150,8 @@ void tp_bench_print_table(struct tp_buf *b, const struct tp_bench *bench)
     }
     const struct line whole = whole_line(bench);
     write_row(b, bench, &whole, width);
-    tp_buf_text(b, "\nGFLOP/s: two for each multiply-add of the plain form; Winograd needs fewer, and "
-                "may be above the peak.\nGB/s: inputs, weights and output once; above 100 % is "
+    tp_buf_text(b, "\nGFLOP/s: two for each multiply-add of the plain form; Winograd needs fewer, "
+                "and may be above the peak.\nGB/s: inputs, weights and output once; above 100 % is "
                 "what the caches hold.\n");
 }
 

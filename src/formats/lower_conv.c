@@ -85,7 +85,7 @@ static bool pack_plane(struct tp_lowering *l, struct conv *c, int z, struct tp_c
     w.group *= depth;
     struct tp_err err = { 0 };
     const struct tp_kernels *k = tp_kernels_get();
-    if (!tp_pack_conv(packed, tp_winograd_choose(&c->attr, c->w.out[1], c->w.out[2], k), &w,
+    if (!tp_pack_conv(packed, tp_winograd_choose(&c->attr, c->w.out[1], c->w.out[2]), &w,
                       &c->attr, l->label, k, arena, l->limits->max_threads, &err))
         return tp_low_no_memory(l);
     if (lasts) l->nd->packed[z] = *packed;

@@ -12,6 +12,10 @@
 struct lives {                       /* by value */
     int *root;                       /* the value whose bytes it shares */
     int *read;                       /* of roots: the last step that reads it */
+    int *readers;                    /* of roots: how often a step reads it */
+    int *whole;                      /* of roots: the Concat that it is written into, or -1 */
+    size_t *at;                      /* of those: where in it, in bytes */
+    int *first;                      /* of Concats: the first step that writes into it */
 };
 
 static int root_of(const struct tp_rewrite *rw, int value)
@@ -26,13 +30,24 @@ static bool find_lives(struct lives *l, const struct tp_plan *plan, const struct
     size_t n = (size_t)rw->n_nodes;
     l->root = tp_arena_zalloc(arena, n, sizeof *l->root);
     l->read = tp_arena_zalloc(arena, n, sizeof *l->read);
-    if (!l->root || !l->read) return false;
-    for (int i = 0; i < rw->n_nodes; i++) l->root[i] = rw->alive[i] ? root_of(rw, i) : i;
+    l->readers = tp_arena_zalloc(arena, n, sizeof *l->readers);
+    l->whole = tp_arena_zalloc(arena, n, sizeof *l->whole);
+    l->at = tp_arena_zalloc(arena, n, sizeof *l->at);
+    l->first = tp_arena_zalloc(arena, n, sizeof *l->first);
+    if (!l->root || !l->read || !l->readers || !l->whole || !l->at || !l->first) return false;
+    for (int i = 0; i < rw->n_nodes; i++) {
+        l->root[i] = rw->alive[i] ? root_of(rw, i) : i;
+        l->whole[i] = -1;
+    }
     for (int s = 0; s < plan->n_steps; s++) {
         int value = plan->steps[s].value;
         const struct tp_node *nd = plan->steps[s].step.node;
         l->read[value] = s;
-        for (int j = 0; j < nd->n_inputs; j++) l->read[l->root[nd->inputs[j]]] = s;
+        l->first[value] = s;
+        for (int j = 0; j < nd->n_inputs; j++) {
+            l->read[l->root[nd->inputs[j]]] = s;
+            l->readers[l->root[nd->inputs[j]]]++;
+        }
     }
     return true;
 }
@@ -56,6 +71,42 @@ static void place_outputs(struct tp_plan *plan, const struct lives *l)
         plan->outputs[i].copied = p->kind != TP_PLACE_NONE;
         if (!plan->outputs[i].copied) *p = (struct tp_place){ .kind = TP_PLACE_OUTPUT, .index = i };
     }
+}
+
+/* Lets the makers of a Concat's inputs write into its output, where it is along the last axis and
+ * nobody else reads what they make. */
+static bool join_parts(struct tp_plan *plan, struct lives *l, struct tp_step *concat, int value,
+                       struct tp_arena *arena)
+{
+    const struct tp_node *nd = concat->node;
+    size_t at = 0;
+    bool *in_place = tp_arena_zalloc(arena, (size_t)nd->n_inputs + 1, sizeof *in_place);
+    if (!in_place) return false;
+    if (nd->attr.axis.axis != concat->out.rank - 1) return true;
+    for (int j = 0; j < nd->n_inputs; j++) {
+        const int part = nd->inputs[j], s = l->first[part];
+        struct tp_step *maker = &plan->steps[s].step;
+        const size_t here = at;
+        at += (size_t)concat->in[j].dim[concat->out.rank - 1] * sizeof(float);
+        if (plan->steps[s].value != part || plan->values[part].kind != TP_PLACE_NONE ||
+            l->readers[part] != 1 || !maker->node->op->strides_out ||
+            !maker->node->op->strides_out(maker->node)) continue;
+        maker->out_step = concat->out_step;
+        in_place[j] = true;
+        concat->in_place = in_place;
+        l->whole[part] = value;
+        l->at[part] = here;
+        if (s < l->first[value]) l->first[value] = s;
+    }
+    return true;
+}
+
+static bool join_all(struct tp_plan *plan, struct lives *l, struct tp_arena *arena)
+{
+    for (int s = 0; s < plan->n_steps; s++)
+        if (plan->steps[s].step.node->op == &tp_op_concat &&
+            !join_parts(plan, l, &plan->steps[s].step, plan->steps[s].value, arena)) return false;
+    return true;
 }
 
 /* Whether step s may write over its first input: nobody needs that afterwards and the sizes
@@ -83,7 +134,7 @@ static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *b
             blocks[n] = (struct tp_block){ .n_bytes = st->scratch_bytes, .first = s, .last = s };
             scratch_of[s] = n++;
         }
-        if (plan->values[value].kind != TP_PLACE_NONE) continue;
+        if (plan->values[value].kind != TP_PLACE_NONE || l->whole[value] >= 0) continue;
         if (in_place(plan, l, s)) {
             int block = block_of[l->root[st->node->inputs[0]]];
             if (blocks[block].last < l->read[value]) blocks[block].last = l->read[value];
@@ -92,7 +143,7 @@ static int make_blocks(struct tp_plan *plan, struct lives *l, struct tp_block *b
         }
         blocks[n] = (struct tp_block){
             .n_bytes = (size_t)tp_shape_elements(&st->out) * sizeof(float),
-            .first = s, .last = l->read[value],
+            .first = l->first[value], .last = l->read[value],
         };
         block_of[value] = n++;
     }
@@ -112,6 +163,7 @@ bool tp_place_values(struct tp_plan *plan, const struct tp_rewrite *rw, int max_
         return tp_arena_fail(arena, err);
     place_fixed(plan, rw);
     place_outputs(plan, &l);
+    if (!join_all(plan, &l, arena)) return tp_arena_fail(arena, err);
 
     int n = make_blocks(plan, &l, blocks, block_of, scratch_of);
     size_t total, pointers = ((size_t)max_inputs * sizeof(void *) + TP_BLOCK_ALIGN - 1) /
@@ -120,10 +172,15 @@ bool tp_place_values(struct tp_plan *plan, const struct tp_rewrite *rw, int max_
     for (int s = 0; s < plan->n_steps; s++) {
         struct tp_planned *p = &plan->steps[s];
         if (scratch_of[s] >= 0) p->scratch = pointers + blocks[scratch_of[s]].offset;
-        if (plan->values[p->value].kind == TP_PLACE_NONE)
+        if (plan->values[p->value].kind == TP_PLACE_NONE && l.whole[p->value] < 0)
             plan->values[p->value] = (struct tp_place){
                 .kind = TP_PLACE_WORKSPACE, .offset = pointers + blocks[block_of[p->value]].offset,
             };
+    }
+    for (int i = 0; i < rw->n_nodes; i++) {           /* parts of Concats */
+        if (l.whole[i] < 0) continue;
+        plan->values[i] = plan->values[l.whole[i]];
+        plan->values[i].offset += l.at[i];
     }
     for (int i = 0; i < rw->n_nodes; i++)             /* views */
         if (rw->alive[i] && l.root[i] != i) plan->values[i] = plan->values[l.root[i]];

@@ -16,7 +16,7 @@ enum tp_place_kind {
 struct tp_place {
     enum tp_place_kind kind;
     int index;
-    size_t offset;
+    size_t offset;                   /* in bytes; within an output, that of a Concat's part */
     const float *constant;
 };
 

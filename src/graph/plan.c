@@ -57,6 +57,7 @@ static bool make_steps(struct tp_plan *plan, const struct tp_rewrite *rw, const 
         p->value = i;
         p->step = (struct tp_step){
             .node = nd, .k = plan->kernels, .in = in, .out = rw->shapes[i],
+            .out_step = rw->shapes[i].rank ? rw->shapes[i].dim[rw->shapes[i].rank - 1] : 1,
         };
         if (!count_operations(&operations, &p->step, q)) return false;
         if (nd->op->plan && !nd->op->plan(&p->step, arena, q->err)) return false;

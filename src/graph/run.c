@@ -18,7 +18,8 @@ static float *locate(const struct tp_plan *plan, int value, const struct buffers
     switch (p->kind) {
     case TP_PLACE_INPUT: return (float *)b->input;           /* steps only read it */
     case TP_PLACE_OUTPUT:
-        return b->outputs[p->index] + b->turn * plan->outputs[p->index].n_elements;
+        return b->outputs[p->index] + b->turn * plan->outputs[p->index].n_elements +
+               p->offset / sizeof(float);
     case TP_PLACE_CONSTANT: return (float *)p->constant;     /* the same */
     case TP_PLACE_WORKSPACE: return (float *)(void *)(b->workspace + p->offset);
     case TP_PLACE_NONE: break;

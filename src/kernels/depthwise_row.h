@@ -6,8 +6,8 @@
 
 enum { SLIDE_ROWS = 3, SLIDE_COLUMNS = 5 };
 
-/* The sums of `rows` rows, for a vector of channels from c on; kernel, rows and stride are constants
- * where this is inlined. `first`: sums begin here; `last`: they end here. */
+/* The sums of `rows` rows, for a vector of channels from c on; kernel, rows and stride are
+ * constants where this is inlined. `first`: sums begin here; `last`: they end here. */
 INLINE void slide(const struct tp_depthwise_row *r, int c, const float *in, const float *weights,
                   bool first, bool last, const int kernel, const int rows, const int stride)
 {

@@ -111,7 +111,7 @@ struct tp_winograd_out {
 
 struct tp_winograd {
     /* v + i * plane becomes plane i of a tile; pixels: its (m + 2)^2 pixels, row by row. channels
-     * is at least a vector's length (nr is enough). */
+     * is at least a vector's length (16 is enough). */
     void (*in)(float *v, ptrdiff_t plane, const float *const *pixels, int channels);
 
     /* u + i * plane becomes plane i of nr kernels, whose tap t is at g + t * tap. */
@@ -227,8 +227,8 @@ struct tp_kernels {
     void (*resample_columns)(uint8_t *out, const uint8_t *in, ptrdiff_t in_step, const int32_t *k,
                              int n_taps, ptrdiff_t n_bytes);
 
-    /* mr * nr multiply-adds that wait for nothing, n_rounds times. Starts from `numbers` ([nr], of 1
-     * to 2) and leaves others there. Returns the operations done: two of each multiply-add. */
+    /* mr * nr multiply-adds that wait for nothing, n_rounds times. Starts from `numbers` ([nr], of
+     * 1 to 2) and leaves others there. Returns the operations done: two of each multiply-add. */
     int64_t (*peak)(float *numbers, int64_t n_rounds);
 };
 

@@ -1,4 +1,5 @@
-/* concat.c - inputs one behind the other along an axis. */
+/* concat.c - inputs one behind the other along an axis. Those that their makers could write into
+ * the output themselves are there already: see graph/place.c. */
 #include "ops/op.h"
 #include "ops/parallel.h"
 
@@ -59,18 +60,34 @@ static void copy_range(const void *ctx, int64_t begin, int64_t end)
                 continue;
             }
             int64_t n = length - skip < stop - out ? length - skip : stop - out;
-            memcpy(out, j->io->in[i] + row * length + skip, (size_t)n * sizeof *out);
+            if (!j->st->in_place || !j->st->in_place[i])
+                memcpy(out, j->io->in[i] + row * length + skip, (size_t)n * sizeof *out);
             out += n;
             skip = 0;
         }
 }
 
+static bool is_whole(const struct tp_step *st)
+{
+    bool whole = st->in_place != NULL;
+    for (int i = 0; whole && i < st->node->n_inputs; i++) whole = st->in_place[i];
+    return whole;
+}
+
+static const char *concat_algorithm(const struct tp_step *st)
+{
+    return is_whole(st) ? "in place" : st->in_place ? "partly in place" : "copied";
+}
+
 static void concat_run(const struct tp_step *st, const struct tp_io *io)
 {
     const int axis = st->node->attr.axis.axis;
+    if (is_whole(st)) return;
     const struct job j = { st, io, tp_shape_span(&st->out, axis, st->out.rank) };
     int64_t n = tp_shape_elements(&st->out);
     tp_parallel_for(io->n_threads, n, 4 * n, copy_range, &j);
 }
 
-const struct tp_op tp_op_concat = { .name = "Concat", .shape = concat_shape, .run = concat_run };
+const struct tp_op tp_op_concat = {
+    .name = "Concat", .shape = concat_shape, .run = concat_run, .algorithm = concat_algorithm,
+};

@@ -76,7 +76,7 @@ static bool conv_prepare(struct tp_node *nd, const struct tp_shape *out,
         return true;
     }
     const struct tp_pack_source w = tp_pack_hwio(a->kernel, a);
-    return tp_pack_conv(&a->packed, tp_winograd_choose(a, out->dim[1], out->dim[2], k), &w, a,
+    return tp_pack_conv(&a->packed, tp_winograd_choose(a, out->dim[1], out->dim[2]), &w, a,
                         nd->name, k, arena, 1, err);
 }
 
@@ -176,7 +176,8 @@ static void conv_run(const struct tp_step *st, const struct tp_io *io)
     }
     const struct conv_plan *plan = st->state;
     const int64_t in_image = tp_shape_span(&st->in[0], 1, 4);
-    const int64_t out_image = tp_shape_span(&st->out, 1, 4);
+    const int64_t out_pixels = tp_shape_span(&st->out, 1, 3);
+    const int64_t out_image = out_pixels * st->out.dim[3];
     const int64_t padded_image = plan->height * plan->width * st->in[0].dim[3];
     const float *residual = nd->residual ? io->in[nd->n_inputs - 1] : NULL;
     for (int64_t first = 0; first < st->out.dim[0]; first += plan->chunk) {
@@ -191,7 +192,8 @@ static void conv_run(const struct tp_step *st, const struct tp_io *io)
         }
         struct tp_product product = plan->product;
         product.rows[2] = images;
-        tp_product_run(&product, nd, st->k, in, io->out + first * out_image,
+        product.out_step = st->out_step;
+        tp_product_run(&product, nd, st->k, in, io->out + first * out_pixels * st->out_step,
                        residual ? residual + first * out_image : NULL, io->n_threads);
     }
 }
@@ -205,6 +207,11 @@ static int64_t conv_macs(const struct tp_node *nd, const struct tp_shape *in,
         6, { out->dim[1], out->dim[2], out->dim[3], a->window.kernel[0], a->window.kernel[1],
              a->in_channels / a->groups } });
     return n < TP_ANY ? INT64_MAX : n;
+}
+
+static bool conv_strides_out(const struct tp_node *nd)
+{
+    return !tp_depthwise_is(&nd->attr.conv) && !nd->residual;
 }
 
 static const char *conv_algorithm(const struct tp_step *st)
@@ -223,4 +230,5 @@ const struct tp_op tp_op_conv = {
     .name = "Conv", .shape = conv_shape, .prepare = conv_prepare, .plan = conv_plan,
     .run = conv_run, .macs = conv_macs, .algorithm = conv_algorithm,
     .fuses_affine = true, .fuses_act = true, .fuses_residual = true,
+    .strides_out = conv_strides_out,
 };

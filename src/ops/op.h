@@ -144,6 +144,11 @@ struct tp_step {
     const struct tp_kernels *k;
     const struct tp_shape *in;       /* [n_inputs] */
     struct tp_shape out;
+    int64_t out_step;                /* floats from one output pixel (all but the last axis) to the
+                                        next: more than the last axis where the output is a part of
+                                        a Concat's; for operators that are `strides_out` */
+    const bool *in_place;            /* Concat: [n_inputs], those that lie in the output already;
+                                        NULL: none */
     void *state;                     /* what the operator's plan() made; NULL */
     size_t scratch_bytes;
 };
@@ -179,6 +184,8 @@ struct tp_op {
     bool fuses_affine;               /* scale and shift of a following BatchNormalization */
     bool fuses_act;                  /* any tp_act */
     bool fuses_residual;
+    /* Whether a step's out_step may be larger than the last axis. NULL: no. */
+    bool (*strides_out)(const struct tp_node *nd);
     bool in_place;                   /* out may be in[0] when the shapes' sizes agree */
 };
 

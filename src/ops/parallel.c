@@ -29,7 +29,7 @@ void tp_parallel_set_grain(int64_t work_per_thread)
 
 /* ---- a team that waits for loops ------------------------------------------------------------- */
 
-enum { SPINS = 2000 };               /* looks before a thread lies down to sleep: some 20 to 50 us */
+enum { SPINS = 2000 };               /* looks before a thread goes to sleep: some 20 to 50 us */
 
 /* A number that threads wait for. */
 struct gate {

@@ -16,9 +16,9 @@ typedef void tp_range_fn(const void *ctx, int64_t begin, int64_t end);
  * cost in multiply-adds or floats moved; too little work takes fewer threads. */
 void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, const void *ctx);
 
-/* Calls fn(ctx), and gives the loops in it a team that stays awake from one to the next: a loop then
- * starts and ends within 1 us instead of 3. `work` is that of all loops together; too little of it
- * wakes nobody. Teams do not nest. */
+/* Calls fn(ctx), and gives the loops in it a team that stays awake from one to the next
+ * (MobileNet v2, 53 loops on two threads: 2.84 to 2.75 ms). `work` is that of all loops together;
+ * too little of it wakes nobody. Teams do not nest. */
 void tp_parallel_team(int n_threads, int64_t work, void (*fn)(void *ctx), void *ctx);
 
 /* The most threads that operators keep scratch memory for: the number of processors that this

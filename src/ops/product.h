@@ -14,10 +14,12 @@ struct tp_product {
     const ptrdiff_t *seg;            /* [n_seg] */
     int n_seg, seg_len;
     int groups, columns;             /* columns of one group */
+    ptrdiff_t out_step;              /* from one output row to the next; 0: there is nothing between
+                                        them */
     const float *packed;             /* panels [group][panel][depth][nr]: see pack.h */
 };
 
-/* Computes all rows into out [rows, groups * columns]; residual: shaped like it, NULL for none. */
+/* Computes all rows into out; residual: [rows, groups * columns], NULL for none. */
 void tp_product_run(const struct tp_product *p, const struct tp_node *nd,
                     const struct tp_kernels *k, const float *in, float *out, const float *residual,
                     int n_threads);

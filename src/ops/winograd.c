@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    LEAST_CHANNELS = 16,             /* in and out */
+    LEAST_CHANNELS = 16,             /* in and out: the longest vector */
     MOST_SIDE = 6,
     PAD_FLOATS = 16,                 /* rows a power of two apart would share lines of the cache */
     BLOCK_FLOATS = 128 << 10,        /* of a block's planes: half a second-level cache */
@@ -54,14 +54,13 @@ int tp_winograd_m(enum tp_conv_form form) { return form == TP_CONV_WINOGRAD_4 ? 
 
 /* A 7x7 map would waste half of its 4x4 tiles, and at 14x14 the planes of F(4, 3), twice as large
  * as those of F(2, 3), cost as much to read as they save. */
-enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width,
-                                     const struct tp_kernels *k)
+enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width)
 {
     const struct tp_window *w = &a->window;
     for (int i = 0; i < 2; i++)
         if (w->kernel[i] != 3 || w->strides[i] != 1 || w->dilations[i] != 1) return TP_CONV_DIRECT;
-    if (a->groups != 1 || a->in_channels < LEAST_CHANNELS || a->in_channels < k->nr ||
-        a->filters < LEAST_CHANNELS) return TP_CONV_DIRECT;
+    if (a->groups != 1 || a->in_channels < LEAST_CHANNELS || a->filters < LEAST_CHANNELS)
+        return TP_CONV_DIRECT;
     const bool small = (height != TP_ANY && height < 16) || (width != TP_ANY && width < 16);
     return small ? TP_CONV_WINOGRAD_2 : TP_CONV_WINOGRAD_4;
 }
@@ -151,17 +150,17 @@ static void turn_out(const struct job *j, int64_t first, int64_t n, int64_t pane
     const struct winograd_plan *p = j->plan;
     const struct tp_node *nd = j->st->node;
     const int nr = j->st->k->nr;
-    const int64_t channels = nd->attr.conv.filters, column = panel * nr;
+    const int64_t column = panel * nr, step = j->st->out_step;
     struct tp_winograd_out w = {
-        .plane = p->group * p->block * nr, .row = p->fit.out[1] * channels, .pixel = channels,
-        .n = (int)least(nr, channels - column), .lo = j->lo, .hi = j->hi,
+        .plane = p->group * p->block * nr, .row = p->fit.out[1] * step, .pixel = step,
+        .n = (int)least(nr, nd->attr.conv.filters - column), .lo = j->lo, .hi = j->hi,
         .scale = nd->scale ? nd->scale + column : NULL,
         .shift = nd->shift ? nd->shift + column : NULL,
     };
     for (int64_t t = 0; t < n; t++) {
         const struct at at = tile_at(p, first + t);
         const int64_t pixel =
-            ((at.image * p->fit.out[0] + at.y) * p->fit.out[1] + at.x) * channels + column;
+            ((at.image * p->fit.out[0] + at.y) * p->fit.out[1] + at.x) * step + column;
         w.m = m + t * nr;
         w.out = j->io->out + pixel;
         w.residual = j->residual ? j->residual + pixel : NULL;

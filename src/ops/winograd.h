@@ -6,8 +6,7 @@
 
 /* The form that is fastest for a map of that height and width (TP_ANY: not known), as far as it is
  * accurate; TP_CONV_DIRECT for other kernels, strides and few channels. */
-enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width,
-                                     const struct tp_kernels *k);
+enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width);
 
 /* Pixels along a side of what a tile makes: 2 or 4. */
 int tp_winograd_m(enum tp_conv_form form);

@@ -107,8 +107,8 @@ static void the_epilogue_is_scale_shift_residual_activation_in_that_order(void *
         }
 }
 
-/* Windows 3 and 5 wide slide over maps that are narrower than they are, and over ones whose channels
- * are taken in several blocks. */
+/* Windows 3 and 5 wide slide over maps that are narrower than they are, and over ones whose
+ * channels are taken in several blocks. */
 static void sliding_windows_match_the_definition(void **state)
 {
     static const int kernels[][2] = { { 3, 3 }, { 5, 5 }, { 1, 3 }, { 4, 5 }, { 2, 3 } };

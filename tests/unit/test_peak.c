@@ -1,5 +1,5 @@
-/* test_peak.c - the loop that measures the processor: it counts right, and its numbers stay such that
- * no processor is slow with them. */
+/* test_peak.c - the loop that measures the processor: it counts right, and its numbers stay such
+ * that no processor is slow with them. */
 #include "check.h"
 
 #include <math.h>

@@ -6,86 +6,122 @@
 
 /* ---- no value is written over while it is needed --------------------------------------------- */
 
-enum { MOST_VALUES = 128 };
+/* Floats of the workspace (space 0) or of an output (1, ..): rows of n, `step` apart. */
+struct area { int space; size_t begin; int64_t rows, n, step; };
 
-struct region { size_t begin, end; };
-
-static struct region region_of(const struct tp_plan *plan, int value, const struct tp_shape *shape)
-{
-    const struct tp_place *p = &plan->values[value];
-    if (p->kind != TP_PLACE_WORKSPACE) return (struct region){ 0, 0 };
-    return (struct region){ p->offset,
-                            p->offset + (size_t)tp_shape_elements(shape) * sizeof(float) };
-}
-
-static bool overlap(struct region a, struct region b) { return a.begin < b.end && b.begin < a.end; }
-
-/* What is in the workspace while the plan runs, step by step. */
+/* Who wrote each float last while the plan runs, step by step: a value, or NOBODY. */
+enum { MOST_SPACES = 8, NOBODY = -1 };
 struct watch {
     const struct tp_plan *plan;
-    int n;
-    struct { int value; struct region region; bool lost; } seen[MOST_VALUES];
+    int *owner[MOST_SPACES];
+    size_t size[MOST_SPACES];
 };
 
-static void write_over(struct watch *w, struct region r)
+/* The step that makes a value; NULL for a view, a constant and the input. */
+static const struct tp_step *maker_of(const struct tp_plan *plan, int value)
 {
-    for (int i = 0; i < w->n; i++)
-        if (overlap(w->seen[i].region, r)) w->seen[i].lost = true;
+    for (int s = 0; s < plan->n_steps; s++)
+        if (plan->steps[s].value == value) return &plan->steps[s].step;
+    return NULL;
 }
 
-/* The value itself, or what it is a view of: then all that is known is that some value is there. */
-static void check_there(const struct watch *w, struct region r, int value, int step)
+/* rows == 0: not in memory that the plan writes. */
+static struct area area_of(const struct tp_plan *plan, int value, const struct tp_shape *shape)
 {
-    for (int i = 0; i < w->n; i++)
-        if (w->seen[i].value == value && w->seen[i].lost)
-            fail_msg("step %d reads value %d, which was written over", step, value);
-    for (int i = 0; i < w->n; i++)
-        if (!w->seen[i].lost && w->seen[i].region.begin == r.begin) {
-            assert_int_equal(w->seen[i].region.end, r.end);
-            return;
+    const struct tp_place *p = &plan->values[value];
+    const struct tp_step *maker = maker_of(plan, value);
+    struct area a = { .n = shape->rank ? shape->dim[shape->rank - 1] : 1 };
+    if (p->kind != TP_PLACE_WORKSPACE && p->kind != TP_PLACE_OUTPUT) return a;
+    assert_int_equal(p->offset % sizeof(float), 0);
+    a.space = p->kind == TP_PLACE_OUTPUT ? 1 + p->index : 0;
+    a.begin = p->offset / sizeof(float);
+    a.rows = tp_shape_elements(shape) / a.n;
+    a.step = maker ? maker->out_step : a.n;
+    assert_true(a.step >= a.n);
+    return a;
+}
+
+/* Makes `value` the owner of all floats of *a, which only `only` may own so far (unless NOBODY). */
+static void own(struct watch *w, const struct area *a, int value, int only)
+{
+    for (int64_t r = 0; r < a->rows; r++)
+        for (int64_t i = 0; i < a->n; i++) {
+            const size_t at = a->begin + (size_t)(r * a->step + i);
+            assert_true(at < w->size[a->space]);
+            if (only != NOBODY && w->owner[a->space][at] != only)
+                fail_msg("value %d is partly overwritten by %d", only, w->owner[a->space][at]);
+            w->owner[a->space][at] = value;
         }
-    fail_msg("step %d reads value %d at %zu, where nothing is any more", step, value, r.begin);
+}
+
+/* All of it is there: its own, or one other value's of which it is a view. */
+static void check_there(struct watch *w, const struct area *a, int value)
+{
+    const bool is_view = !maker_of(w->plan, value);
+    const int owner = is_view && a->rows ? w->owner[a->space][a->begin] : value;
+    assert_true(owner != NOBODY);
+    own(w, a, owner, owner);
+}
+
+static bool owns_any(const struct watch *w, const struct area *a, int value)
+{
+    for (int64_t i = 0; i < a->rows * a->n; i++)
+        if (w->owner[a->space][a->begin + (size_t)(i / a->n * a->step + i % a->n)] == value)
+            return true;
+    return false;
+}
+
+/* What becomes of input j when the output is written. */
+static void check_input(const struct watch *w, const struct tp_planned *p, int j)
+{
+    const struct tp_step *st = &p->step;
+    const struct area in = area_of(w->plan, st->node->inputs[j], &st->in[j]);
+    const struct area out = area_of(w->plan, p->value, &st->out);
+    if (st->in_place && st->in_place[j]) {       /* it is a part of the output */
+        assert_true(in.space == out.space && in.step == out.step && in.rows == out.rows);
+        assert_true(in.begin >= out.begin && in.begin + (size_t)in.n <= out.begin + (size_t)out.n);
+    } else if (owns_any(w, &in, p->value)) {     /* in place, by an operator that can */
+        assert_true(st->node->op->in_place && in.begin == out.begin && in.step == in.n &&
+                    in.rows * in.n == out.rows * out.n);
+    }
 }
 
 static void check_step(struct watch *w, int s)
 {
     const struct tp_planned *p = &w->plan->steps[s];
     const struct tp_step *st = &p->step;
-    const struct region out = region_of(w->plan, p->value, &st->out);
-    const struct region scratch = { p->scratch, p->scratch + st->scratch_bytes };
-    assert_true(out.end <= w->plan->workspace_bytes && scratch.end <= w->plan->workspace_bytes);
-    assert_int_equal(out.begin % TP_BLOCK_ALIGN, 0);
-    assert_int_equal(scratch.begin % TP_BLOCK_ALIGN, 0);
-    assert_false(overlap(out, scratch));
-    if (out.end) assert_true(out.begin >= (size_t)st->node->n_inputs * sizeof(void *));
+    const struct area out = area_of(w->plan, p->value, &st->out);
+    const struct area scratch = { 0, p->scratch / sizeof(float), 1,
+                                  (int64_t)(st->scratch_bytes / sizeof(float)), 0 };
+    assert_int_equal(p->scratch % TP_BLOCK_ALIGN, 0);
+    if (out.rows && out.step == out.n)
+        assert_int_equal(out.begin * sizeof(float) % TP_BLOCK_ALIGN, 0);
+    if (out.rows && !out.space)
+        assert_true(out.begin >= (size_t)st->node->n_inputs * sizeof(void *) / sizeof(float));
+    own(w, &scratch, NOBODY, NOBODY);
     for (int j = 0; j < st->node->n_inputs; j++) {
-        const struct region in = region_of(w->plan, st->node->inputs[j], &st->in[j]);
-        if (!in.end) continue;
-        check_there(w, in, st->node->inputs[j], s);
-        assert_false(overlap(in, scratch));
-        if (overlap(in, out)) {      /* in place: the same bytes, by an operator that can */
-            assert_true(st->node->op->in_place);
-            assert_int_equal(in.begin, out.begin);
-            assert_int_equal(in.end, out.end);
-        }
+        const struct area in = area_of(w->plan, st->node->inputs[j], &st->in[j]);
+        check_there(w, &in, st->node->inputs[j]);
     }
-    write_over(w, scratch);
-    write_over(w, out);
-    if (!out.end) return;
-    assert_true(w->n < MOST_VALUES);
-    w->seen[w->n].value = p->value;
-    w->seen[w->n].lost = false;
-    w->seen[w->n++].region = out;
+    own(w, &out, p->value, NOBODY);
+    assert_false(owns_any(w, &scratch, p->value));
+    for (int j = 0; j < st->node->n_inputs; j++) check_input(w, p, j);
 }
 
 static void check_places(const struct tp_plan *plan)
 {
-    static struct watch w;
-    w.plan = plan;
-    w.n = 0;
+    struct watch w = { .plan = plan };
+    assert_true(plan->n_outputs < MOST_SPACES);
+    for (int i = 0; i <= plan->n_outputs; i++) {
+        w.size[i] = i ? (size_t)plan->outputs[i - 1].n_elements
+                      : plan->workspace_bytes / sizeof(float);
+        w.owner[i] = malloc((w.size[i] + 1) * sizeof **w.owner);
+        for (size_t f = 0; f < w.size[i]; f++) w.owner[i][f] = NOBODY;
+    }
     for (int s = 0; s < plan->n_steps; s++) check_step(&w, s);
     for (int i = 0; i < plan->n_outputs; i++)
         assert_int_not_equal(plan->values[plan->outputs[i].value].kind, TP_PLACE_NONE);
+    for (int i = 0; i <= plan->n_outputs; i++) free(w.owner[i]);
 }
 
 static void no_value_is_written_over_while_it_is_needed(void **state)
@@ -285,10 +321,62 @@ static void a_step_with_very_many_inputs_has_room_for_their_pointers(void **stat
     tp_graph_free(g);
 }
 
+/* ---- parts of Concats ------------------------------------------------------------------------ */
+
+static int put_concat(struct tp_graph *g, int n, const int *inputs)
+{
+    return put(g, (struct tp_node){ .op = &tp_op_concat, .attr.axis.axis = 3 }, n, inputs);
+}
+
+static const bool *in_place_of(const struct tp_plan *plan, int value)
+{
+    return maker_of(plan, value)->in_place;
+}
+
+static void convolutions_write_their_part_of_a_concat(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(8, 8, 4);
+    int a = put_conv(g, 0, 3), c = put_conv(g, a, 6);
+    int d = put_conv(g, 0, 7), first = put_concat(g, ON(c, d)), last = put_global(g, first);
+    struct tp_plan *plan = plan_layers(g, ON(last));
+    assert_true(in_place_of(plan, first)[0] && in_place_of(plan, first)[1]);
+    assert_int_equal(plan->values[d].offset, plan->values[c].offset + 6 * sizeof(float));
+    check_places(plan);
+    tp_plan_free(plan);
+    assert_true(check_layers(g, ON(last)) > 0);
+    plan = plan_layers(g, ON(first));            /* in the caller's memory */
+    assert_int_equal(plan->values[d].kind, TP_PLACE_OUTPUT);
+    assert_int_equal(plan->values[d].offset, 6 * sizeof(float));
+    check_places(plan);
+    tp_plan_free(plan);
+    assert_true(check_layers(g, ON(first)) > 0);
+    tp_graph_free(g);
+}
+
+/* What is wanted itself, read by others, taken twice or made by others than convolutions. */
+static void other_parts_are_copied(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(8, 8, 4);
+    int a = put_conv(g, 0, 3), b = put_conv(g, 0, 5), c = put_conv(g, 0, 6), d = put_conv(g, 0, 2);
+    int same = put_relu(g, put_global(g, b));
+    int all = put_concat(g, ON(a, b, c, c, 0, d)), end = put_global(g, all);
+    struct tp_plan *plan = plan_layers(g, ON(a, same, end));
+    static const bool want[] = { false, false, false, false, false, true };
+    for (int j = 0; j < 6; j++) assert_int_equal(in_place_of(plan, all)[j], want[j]);
+    check_places(plan);
+    tp_plan_free(plan);
+    assert_true(check_layers(g, ON(a, same, end)) > 0);
+    tp_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_value_is_written_over_while_it_is_needed),
+        cmocka_unit_test(convolutions_write_their_part_of_a_concat),
+        cmocka_unit_test(other_parts_are_copied),
         cmocka_unit_test(what_is_asked_for_is_made_in_the_callers_memory),
         cmocka_unit_test(what_is_asked_for_again_is_copied),
         cmocka_unit_test(the_input_and_constants_are_copied_when_asked_for),

@@ -98,32 +98,31 @@ static void the_epilogue_is_that_of_every_convolution(void **state)
 
 static void it_is_chosen_where_it_is_faster(void **state)
 {
-    const struct tp_kernels *k = tp_kernels_list(0);
     const struct layer l = { 1, 56, 56, 64, 64, { 1, 1, 1, 1 } };
     struct tp_node nd = conv(&l);
     struct tp_conv_attr *a = &nd.attr.conv;
     (void)state;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_WINOGRAD_4);
-    assert_int_equal(tp_winograd_choose(a, TP_ANY, TP_ANY, k), TP_CONV_WINOGRAD_4);
-    assert_int_equal(tp_winograd_choose(a, 14, 14, k), TP_CONV_WINOGRAD_2);
-    assert_int_equal(tp_winograd_choose(a, TP_ANY, 7, k), TP_CONV_WINOGRAD_2);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_WINOGRAD_4);
+    assert_int_equal(tp_winograd_choose(a, TP_ANY, TP_ANY), TP_CONV_WINOGRAD_4);
+    assert_int_equal(tp_winograd_choose(a, 14, 14), TP_CONV_WINOGRAD_2);
+    assert_int_equal(tp_winograd_choose(a, TP_ANY, 7), TP_CONV_WINOGRAD_2);
     a->window.strides[1] = 2;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->window.strides[1] = 1;
     a->window.dilations[0] = 2;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->window.dilations[0] = 1;
     a->window.kernel[0] = 1;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->window.kernel[0] = 3;
     a->groups = 2;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->groups = 1;
     a->in_channels = 3;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->in_channels = 64;
     a->filters = 8;
-    assert_int_equal(tp_winograd_choose(a, 56, 56, k), TP_CONV_DIRECT);
+    assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     free_conv(&nd);
 }
 
