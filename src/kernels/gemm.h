@@ -109,3 +109,38 @@ static void gemm(const struct tp_tile *t)
 #undef CASE
     }
 }
+
+/* One row alone waits for its weights: four streams of them keep more on their way than one does
+ * (VGG-16's first Dense layer, 411 MB: 12.9 to 10.7 ms, 39 GB/s; on two threads 6.8 to 5.2). */
+static void gemm_row(const struct tp_tile *t)
+{
+    const float *b[TP_ROW_PANELS];
+    const ptrdiff_t panel = (ptrdiff_t)t->n_seg * t->seg_len * NR;
+    vec acc[TP_ROW_PANELS][NV];
+    UNROLL for (int p = 0; p < TP_ROW_PANELS; p++) {
+        b[p] = t->b + p * panel;
+        UNROLL for (int v = 0; v < NV; v++) acc[p][v] = (vec){ 0 };
+    }
+    for (int s = 0; s < t->n_seg; s++) {
+        const float *a = t->a + t->seg[s];
+        for (int k = 0; k < t->seg_len; k++) {
+            const vec x = splat(a[k]);
+            UNROLL for (int p = 0; p < TP_ROW_PANELS; p++) {
+                UNROLL for (int v = 0; v < NV; v++) acc[p][v] += x * load(b[p] + v * VL);
+                b[p] += NR;
+            }
+        }
+    }
+    const float *scale = t->scale, *shift = t->shift, *residual = t->residual;
+    UNROLL for (int p = 0; p < TP_ROW_PANELS; p++) {
+        const int at = p * NR;
+        if (scale)
+            UNROLL for (int v = 0; v < NV; v++) acc[p][v] *= load(scale + at + v * VL);
+        if (shift)
+            UNROLL for (int v = 0; v < NV; v++) acc[p][v] += load(shift + at + v * VL);
+        if (residual)
+            UNROLL for (int v = 0; v < NV; v++) acc[p][v] += load(residual + at + v * VL);
+        UNROLL for (int v = 0; v < NV; v++)
+            store(t->c + at + v * VL, clamp(acc[p][v], t->lo, t->hi));
+    }
+}

@@ -93,6 +93,8 @@ struct tp_tile {
     ptrdiff_t ahead_step;
 };
 
+enum { TP_ROW_PANELS = 4 };
+
 /* ---- 3x3 convolution by Winograd's method ---------------------------------------------------- */
 
 /* m x m outputs are made of (m + 2) x (m + 2) inputs: both are turned into as many planes, and a
@@ -174,6 +176,10 @@ struct tp_kernels {
     int mr, nr;   /* the product's tile: rows, columns (= width of a packed panel) */
 
     void (*gemm)(const struct tp_tile *t);
+
+    /* The same for one row (m == 1) and TP_ROW_PANELS whole panels (n == TP_ROW_PANELS * nr), one
+     * behind the other in memory. */
+    void (*gemm_row)(const struct tp_tile *t);
 
     struct tp_winograd winograd[2];  /* m = 2, m = 4 */
 

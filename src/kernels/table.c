@@ -27,6 +27,7 @@ const struct tp_kernels TP_TABLE = {
     .mr = MR,
     .nr = NR,
     .gemm = gemm,
+    .gemm_row = gemm_row,
     .winograd = {
         { winograd_in_2, winograd_weights_2, winograd_out_2 },
         { winograd_in_4, winograd_weights_4, winograd_out_4 },

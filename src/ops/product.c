@@ -112,8 +112,26 @@ static void run_tiles(const struct tiling *t, const struct tp_tile *panel, int64
     }
 }
 
-/* Tiles [tile, end) of one panel. */
-static void run_panel(const struct tiling *t, int64_t panel, int64_t tile, int64_t end)
+static void run_row(const struct tiling *t, const struct tp_tile *panel, int64_t tile)
+{
+    struct tp_tile now = *panel;
+    now.m = 1;
+    now.n = TP_ROW_PANELS * t->k->nr;
+    now.a += tile / t->lines_inner * t->step[2] + tile % t->lines_inner * t->step[1];
+    now.c += tile * t->out_step;
+    if (now.residual) now.residual += tile * t->n_columns;
+    t->k->gemm_row(&now);
+}
+
+/* Whether TP_ROW_PANELS panels from q on are full, and of one group. */
+static bool whole_panels(const struct tiling *t, int64_t q, int64_t last)
+{
+    const int64_t column = (q % t->group_panels + TP_ROW_PANELS) * t->k->nr;
+    return q + TP_ROW_PANELS <= last && column <= t->p->columns;
+}
+
+/* Tiles [tile, end) of one panel; `row`: the only row of TP_ROW_PANELS panels. */
+static void run_panel(const struct tiling *t, int64_t panel, int64_t tile, int64_t end, bool row)
 {
     const struct tp_product *p = t->p;
     const int nr = t->k->nr;
@@ -135,7 +153,8 @@ static void run_panel(const struct tiling *t, int64_t panel, int64_t tile, int64
         .ahead = p->packed + (panel * depth + ahead) * nr,
         .ahead_step = share * (end - tile) < nr ? share + 1 : share,
     };
-    run_tiles(t, &first, tile, end);
+    if (row) run_row(t, &first, tile);
+    else run_tiles(t, &first, tile, end);
 }
 
 /* The first row of a tile. */
@@ -166,7 +185,12 @@ static int64_t channel_of(const struct tiling *t, int64_t panel)
 static void run_block(const struct tiling *t, int64_t panel, int64_t last, int64_t tile,
                       int64_t end)
 {
-    for (int64_t q = panel; q < last; q++) run_panel(t, q, tile, end);
+    const bool alone = t->line_rows == 1 && end - tile == 1;
+    for (int64_t q = panel; q < last;) {
+        const int64_t some = alone && whole_panels(t, q, last) ? TP_ROW_PANELS : 1;
+        run_panel(t, q, tile, end, some > 1);
+        q += some;
+    }
     if (!t->activate) return;
     const int64_t first = channel_of(t, panel);
     activate(t, tile, end, first, channel_of(t, last) - first);

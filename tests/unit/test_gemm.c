@@ -84,6 +84,57 @@ static void dense_applies_scale_shift_residual_and_activation_in_that_order(void
         }
 }
 
+/* The result, guarded. */
+static float *run_node(const struct tp_node *like, const struct tp_kernels *k,
+                       const struct tp_shape *in, float *const *x)
+{
+    struct tp_node nd = *like;
+    struct tp_err err = { 0 };
+    struct tp_shape out;
+    struct tp_arena arena;
+    tp_arena_init(&arena, SIZE_MAX);
+    assert_true(nd.op->shape(&nd, in, &out, &err));
+    assert_true(nd.op->prepare(&nd, &out, k, &arena, &err));
+    const struct tp_step st = { .node = &nd, .k = k, .in = in, .out = out };
+    float *result = guarded((size_t)tp_shape_elements(&out) * sizeof *result);
+    nd.op->run(&st, &(struct tp_io){ (const float *const *)x, result, NULL, 1 });
+    tp_arena_fini(&arena);
+    return result;
+}
+
+/* A row alone is computed by another loop than rows together: by the same sums. */
+static void a_row_has_the_same_bits_alone_and_in_a_batch(void **state)
+{
+    static const int units[] = { 64, 128, 300, 1000 };
+    (void)state;
+    for (int variant = 0; variant < 4 * 8; variant++) {
+        struct tp_node full = dense(77, units[variant / 8]), nd = full;
+        if (!(variant & 1)) nd.scale = NULL;
+        if (!(variant & 2)) nd.shift = NULL;
+        nd.residual = variant & 4;
+        nd.n_inputs = nd.residual ? 2 : 1;
+        nd.act = (struct tp_act){ TP_ACT_CLAMP, -1, 2, 0 };
+        const int n = units[variant / 8];
+        struct tp_shape in[2] = { TP_SHAPE2(2, 77), TP_SHAPE2(2, n) };
+        float *x[2] = { guarded_random(2 * 77, 1), guarded_random(2 * n, 2) };
+        const struct tp_kernels *k;
+        for (int t = 0; (k = tp_kernels_list(t)); t++) {
+            float *both = run_node(&nd, k, in, x);
+            in[0].dim[0] = in[1].dim[0] = 1;
+            float *one = run_node(&nd, k, in, x);
+            in[0].dim[0] = in[1].dim[0] = 2;
+            assert_memory_equal(one, both, (size_t)n * sizeof *one);
+            guarded_free(one);
+            guarded_free(both);
+        }
+        in[0].dim[0] = in[1].dim[0] = 1;
+        check_node(&nd, in, x, 5e-6);
+        guarded_free(x[0]);
+        guarded_free(x[1]);
+        free_dense(&full);
+    }
+}
+
 static void dense_keeps_a_nan_through_relu(void **state)
 {
     struct tp_node nd = dense(4, 33);
@@ -206,6 +257,7 @@ int main(void)
         cmocka_unit_test(dense_matches_its_definition_at_odd_sizes),
         cmocka_unit_test(dense_acts_on_the_last_axis_of_any_rank),
         cmocka_unit_test(dense_applies_scale_shift_residual_and_activation_in_that_order),
+        cmocka_unit_test(a_row_has_the_same_bits_alone_and_in_a_batch),
         cmocka_unit_test(dense_keeps_a_nan_through_relu),
         cmocka_unit_test(dense_refuses_what_does_not_fit),
         cmocka_unit_test(dense_leaves_open_sizes_open),
