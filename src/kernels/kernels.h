@@ -188,7 +188,14 @@ struct tp_kernels {
     void (*depthwise)(const struct tp_span *s, const float *weights, const int *index,
                       const float *scale, const float *shift, float lo, float hi);
 
-    /* The same for windows without dilation, 3 and 5 pixels wide. */
+    /* out[o] = clamp(scale[o] * sum over t, i < group of
+     *                weights[(index[t] * group + i) * channels + o] * tap t's channel
+     *                o - o % group + i + shift[o], lo, hi);
+     * group is 2, 4 or 8 and divides channels, of which there are at least 16. */
+    void (*grouped)(const struct tp_span *s, int group, const float *weights, const int *index,
+                    const float *scale, const float *shift, float lo, float hi);
+
+    /* As depthwise, for windows without dilation, 3 and 5 pixels wide. */
     void (*depthwise_3)(const struct tp_depthwise_row *r);
     void (*depthwise_5)(const struct tp_depthwise_row *r);
 

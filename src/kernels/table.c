@@ -10,6 +10,7 @@
 #include "kernels/gemm.h"
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_row.h"
+#include "kernels/grouped.h"
 #include "kernels/pool.h"
 #include "kernels/reduce.h"
 #include "kernels/activate.h"
@@ -33,6 +34,7 @@ const struct tp_kernels TP_TABLE = {
         { winograd_in_4, winograd_weights_4, winograd_out_4 },
     },
     .depthwise = depthwise,
+    .grouped = grouped,
     .depthwise_3 = depthwise_3,
     .depthwise_5 = depthwise_5,
     .pool_max = pool_max,

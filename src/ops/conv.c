@@ -217,13 +217,13 @@ static bool conv_strides_out(const struct tp_node *nd)
 static const char *conv_algorithm(const struct tp_step *st)
 {
     const struct tp_conv_attr *a = &st->node->attr.conv;
-    if (tp_depthwise_is(a)) return "depthwise";
+    if (tp_depthwise_is(a)) return a->groups == a->filters ? "depthwise" : "in groups";
     switch (a->packed.form) {
     case TP_CONV_DIRECT: break;
     case TP_CONV_WINOGRAD_2: return "winograd 2x2";
     case TP_CONV_WINOGRAD_4: return "winograd 4x4";
     }
-    return a->groups > 1 ? "direct, in groups" : "direct";
+    return a->groups > 1 ? "direct in groups" : "direct";
 }
 
 const struct tp_op tp_op_conv = {

@@ -1,4 +1,4 @@
-/* depthwise.c - convolution with one filter per channel.
+/* depthwise.c - convolution with one filter per channel, or a few channels to a group.
  *
  * Nothing is copied: a row is cut into stretches of pixels whose windows lie equally in the map,
  * and taps that would fall on padding are left out. Rows are shared out over threads. */
@@ -44,7 +44,10 @@ struct job {
 
 bool tp_depthwise_is(const struct tp_conv_attr *a)
 {
-    return a->groups > 1 && a->groups == a->in_channels && a->groups == a->filters;
+    if (a->groups < 2 || a->in_channels != a->filters) return false;
+    const int group = a->in_channels / a->groups;
+    return group == 1 ||
+           (a->in_channels >= LEAST_CHANNELS && (group == 2 || group == 4 || group == 8));
 }
 
 static bool make_taps(struct taps *t, int n, const struct tp_window *w, const struct tp_shape *in,
@@ -94,7 +97,8 @@ bool tp_depthwise_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err
     if (!plan) return tp_arena_fail(arena, err);
     st->state = plan;
     plan->fit = tp_window_fit(st->node, w, in->dim[1], in->dim[2]);
-    plan->slides = can_slide(w, &plan->fit, in->dim[3]);
+    plan->slides = st->node->attr.conv.groups == in->dim[3] &&
+                   can_slide(w, &plan->fit, in->dim[3]);
     if (plan->slides) {
         choose_block(plan, w, in);
         return true;
@@ -145,8 +149,13 @@ static void run_stretch(const struct job *j, const struct stretch *s, int64_t im
         .n_pixels = s->end - s->begin, .channels = (int)channels,
     };
     const float *weights = nd->attr.conv.packed.data;
-    if (n_taps) weights += ((ptrdiff_t)first * w->kernel[1] + s->first) * channels;
-    st->k->depthwise(&span, weights, plan->taps[s->n].index, nd->scale, nd->shift, j->lo, j->hi);
+    const int *index = plan->taps[s->n].index;
+    const int group = nd->attr.conv.in_channels / nd->attr.conv.groups;
+    if (n_taps) weights += ((ptrdiff_t)first * w->kernel[1] + s->first) * group * channels;
+    if (group == 1)
+        st->k->depthwise(&span, weights, index, nd->scale, nd->shift, j->lo, j->hi);
+    else
+        st->k->grouped(&span, group, weights, index, nd->scale, nd->shift, j->lo, j->hi);
 }
 
 /* What comes behind the sums of n floats of a row. */
@@ -239,7 +248,8 @@ void tp_depthwise_run(const struct tp_step *st, const struct tp_io *io)
         j.hi = INFINITY;
     }
     const int64_t rows = st->out.dim[0] * st->out.dim[1];
-    const int64_t work = tp_shape_span(&st->out, 0, 4) * w->kernel[0] * w->kernel[1];
+    const int64_t work = tp_shape_span(&st->out, 0, 4) * w->kernel[0] * w->kernel[1] *
+                         (nd->attr.conv.in_channels / nd->attr.conv.groups);
     const struct depthwise_plan *plan = st->state;
     const bool by_block = plan->slides && rows < io->n_threads && rows < plan->n_blocks;
     tp_parallel_for(io->n_threads, by_block ? plan->n_blocks : rows, work,

@@ -16,7 +16,7 @@ enum tp_interpolation { TP_NEAREST, TP_BILINEAR };
 
 /* How a convolution is computed, which says how its weights lie. */
 enum tp_conv_form {
-    TP_CONV_DIRECT,                  /* panels; depthwise: [kh, kw, 1, filters] */
+    TP_CONV_DIRECT,                  /* panels; depthwise.h: [kh, kw, in / groups, filters] */
     TP_CONV_WINOGRAD_2,              /* 3x3, 2x2 or 4x4 pixels at a time: see winograd.h */
     TP_CONV_WINOGRAD_4,
 };

@@ -131,14 +131,21 @@ static bool pack(const float **packed, struct packing *p, int64_t groups, const 
     return true;
 }
 
-static bool pack_depthwise(const float **packed, const struct packing *p, int filters,
+/* [tap][channel of a group][filter]; a group's filters are fetched in turn. */
+static bool pack_depthwise(const float **packed, const struct packing *p, int groups,
                            struct tp_arena *arena, struct tp_err *err)
 {
-    float *to = tp_arena_floats(arena, tp_shape_elements(&TP_SHAPE2(p->taps, filters)));
+    const int64_t rows = p->taps * p->channels, filters = groups * p->columns;
+    float *to = tp_arena_floats(arena, tp_shape_elements(&TP_SHAPE2(rows, filters)));
     *packed = to;
     if (!to) return tp_arena_fail(arena, err);
-    for (int64_t tap = 0; tap < p->taps; tap++, to += filters)
-        fetch(to, p->w, tap * p->w->tap, p->w->group, filters);
+    for (int64_t i = 0; i < rows; i++) {
+        const ptrdiff_t row = i / p->channels * p->w->tap + i % p->channels * p->w->channel;
+        for (int64_t j = 0; j < p->columns; j++)
+            for (int64_t g = 0; g < groups; g++)
+                fetch(to + i * filters + g * p->columns + j, p->w,
+                      row + g * p->w->group + j * p->w->column, 1, 1);
+    }
     return true;
 }
 
@@ -205,7 +212,7 @@ bool tp_pack_conv(struct tp_conv_packed *packed, enum tp_conv_form form,
         struct turning t = { p, &k->winograd[m / 4], (m + 2) * (m + 2), 0 };
         return pack_winograd(&packed->data, &t, name, k, arena, n_threads, err);
     }
-    if (tp_depthwise_is(a)) return pack_depthwise(&packed->data, &p, a->filters, arena, err);
+    if (tp_depthwise_is(a)) return pack_depthwise(&packed->data, &p, a->groups, arena, err);
     return pack(&packed->data, &p, a->groups, name, k, arena, n_threads, err);
 }
 

@@ -116,6 +116,13 @@ static void groups_see_their_own_channels_only(void **state)
         { 1, 4, 5, 5, 10, 5, { 3, 3 }, PLAIN, TP_PADDING_SAME, { 0 } },     /* depth multiplier 2 */
         { 2, 6, 6, 3, 9, 3, { 2, 2 }, { 2, 2 }, { 1, 1 }, TP_PADDING_VALID, { 0 } },
         { 1, 6, 6, 17, 51, 17, { 3, 3 }, { 1, 1 }, { 2, 2 }, TP_PADDING_EXPLICIT, { 2, 1, 0, 2 } },
+        { 1, 7, 6, 32, 32, 16, { 3, 3 }, PLAIN, TP_PADDING_SAME, { 0 } },   /* 2 to a group */
+        { 1, 3, 20, 18, 18, 9, { 3, 1 }, PLAIN },
+        { 2, 5, 19, 40, 40, 10, { 3, 3 }, PLAIN, TP_PADDING_SAME, { 0 } },  /* 4 */
+        { 1, 4, 3, 20, 20, 5, { 5, 5 }, { 2, 1 }, { 1, 1 }, TP_PADDING_SAME, { 0 } },
+        { 1, 9, 11, 24, 24, 3, { 3, 3 }, { 2, 2 }, { 1, 1 }, TP_PADDING_EXPLICIT, { 1, 2, 1, 0 } },
+        { 1, 6, 27, 72, 72, 9, { 3, 3 }, { 1, 1 }, { 2, 2 }, TP_PADDING_SAME, { 0 } },     /* 8 */
+        { 1, 8, 8, 16, 16, 2, { 1, 1 }, PLAIN },
     };
     (void)state;
     CHECK_ALL(layers);

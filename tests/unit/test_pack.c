@@ -14,7 +14,7 @@ static const struct kernel kernels[] = {
     { 1, 1, 1, 1, 1 }, { 1, 1, 300, 70, 1 }, { 3, 3, 5, 7, 1 }, { 3, 3, 64, 33, 1 },
     { 7, 7, 3, 64, 1 }, { 1, 7, 19, 17, 1 }, { 3, 2, 12, 51, 3 }, { 3, 3, 68, 34, 2 },
     { 1, 1, 6, 9, 3 }, { 2, 2, 4, 20, 4 }, { 13, 11, 2, 3, 1 },
-    { 3, 3, 17, 17, 17 }, { 5, 1, 64, 64, 64 },                      /* depthwise */
+    { 3, 3, 17, 17, 17 }, { 5, 1, 64, 64, 64 }, { 3, 3, 24, 24, 3 },     /* depthwise */
 };
 enum { N_KERNELS = sizeof kernels / sizeof *kernels };
 
@@ -169,7 +169,7 @@ static void one_filter_per_channel_stays_without_panels(void **state)
         tp_arena_init(&arena, SIZE_MAX);
         assert_true(tp_pack_conv(&packed, TP_CONV_DIRECT, &w, &a, "dw", tp_kernels_list(0), &arena,
                                  1, &err));
-        for (int t = 0; t < s->height * s->width * s->filters; t++)
+        for (int t = 0; t < s->height * s->width * s->channels / s->groups * s->filters; t++)
             assert_true(packed.data[t] == (float)(1 + t));    /* [kh, kw, 1, filters] */
         tp_arena_fini(&arena);
         guarded_free(data);
