@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -124,4 +125,16 @@ int tp_cpu_count(void)
     double quota = tp_cpu_quota("/sys/fs/cgroup", "/proc/self/cgroup");
     if (quota > 0 && quota < n) n = (int)quota;
     return n < 1 ? 1 : n;
+}
+
+size_t tp_cpu_cache_bytes(int level)
+{
+    static const struct { int name; long least, usual, most; } caches[] = {
+        { _SC_LEVEL1_DCACHE_SIZE, 16 << 10, 32 << 10, 192 << 10 },
+        { _SC_LEVEL2_CACHE_SIZE, 256 << 10, 512 << 10, 4 << 20 },
+    };
+    const long told = sysconf(caches[level - 1].name);
+    if (told <= 0) return (size_t)caches[level - 1].usual;
+    if (told < caches[level - 1].least) return (size_t)caches[level - 1].least;
+    return (size_t)(told < caches[level - 1].most ? told : caches[level - 1].most);
 }

@@ -13,6 +13,10 @@ int tp_cpu_count(void);
  * Returns how many there are, at least 1. */
 int tp_cpu_allowed(int *cpus, int max);
 
+/* Bytes of this processor's data cache of level 1 or 2 (one core's), between what such caches have;
+ * what most have where the system does not tell. */
+size_t tp_cpu_cache_bytes(int level);
+
 /* Binds the calling thread to one processor. Best effort: a refusal changes nothing. */
 void tp_cpu_pin(int cpu);
 

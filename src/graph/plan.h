@@ -30,7 +30,7 @@ int tp_plan_n_steps(const struct tp_plan *plan);
 struct tp_step_info {
     const char *name;                /* of the layer whose value it makes, whatever was fused in */
     const char *op;                  /* "Conv" */
-    const char *algorithm;           /* how it is made: "winograd 4x4"; NULL: there is but one way */
+    const char *algorithm;           /* how it is made: "winograd 4x4"; NULL: in its only way */
     struct tp_shape shape;           /* of its output */
     int64_t macs;                    /* of the whole batch of one run; as papers count them */
     int64_t bytes;                   /* of inputs, weights and output, each once */

@@ -3,6 +3,7 @@
  * Nothing is copied: a row is cut into stretches of pixels whose windows lie equally in the map,
  * and taps that would fall on padding are left out. Rows are shared out over threads. */
 #include "ops/depthwise.h"
+#include "base/cpu.h"
 #include "ops/parallel.h"
 #include "ops/window.h"
 
@@ -11,7 +12,6 @@
 enum {
     LEAST_CHANNELS = 16,             /* the longest vector */
     LEAST_BLOCK = 32,                /* of channels: two lines of the cache */
-    BLOCK_FLOATS = 6 << 10,          /* of a window's rows: half a first-level cache */
 };
 
 /* Where the taps of a window n columns wide lie, counted from its first one. */
@@ -79,11 +79,12 @@ static bool can_slide(const struct tp_window *w, const struct tp_window_fit *fit
 }
 
 /* The rows that a window slides along stay in the first-level cache from one output row to the
- * next. */
+ * next: they take half of it. */
 static void choose_block(struct depthwise_plan *plan, const struct tp_window *w,
                          const struct tp_shape *in)
 {
-    const int64_t fit = BLOCK_FLOATS / (w->kernel[0] * in->dim[2]) / LEAST_BLOCK * LEAST_BLOCK;
+    const int64_t floats = (int64_t)(tp_cpu_cache_bytes(1) / 2 / sizeof(float));
+    const int64_t fit = floats / (w->kernel[0] * in->dim[2]) / LEAST_BLOCK * LEAST_BLOCK;
     plan->block = (int)(fit > LEAST_BLOCK ? fit : LEAST_BLOCK);
     plan->n_blocks = (int)(in->dim[3] / plan->block);
     if (!plan->n_blocks) plan->n_blocks = 1;

@@ -6,10 +6,10 @@
  * input (each panel is then read once, and threads share out the panels), else as many as leave
  * their input in the second-level cache while the panels stream by. */
 #include "ops/product.h"
+#include "base/cpu.h"
 #include "ops/parallel.h"
 
 enum {
-    BLOCK_FLOATS = 64 << 10,         /* 256 KB: a quarter to a half of a second-level cache */
     AHEAD_FLOATS = 4 << 10,          /* how far ahead weights are fetched that are used but once */
 };
 
@@ -66,8 +66,9 @@ static void choose_block(struct tiling *t, const struct tp_product *p)
     const int64_t row_floats = t->step[0] > depth ? depth : t->step[0];
     const int64_t input = p->rows[0] * p->rows[1] * p->rows[2] * row_floats;
     const int64_t tile_floats = (t->tile_rows + 1) * (row_floats + t->n_columns);
+    const int64_t floats = (int64_t)(tp_cpu_cache_bytes(2) / 4 / sizeof(float));
     t->block_tiles = t->n_tiles;
-    if (weights < input) t->block_tiles = least(t->n_tiles, BLOCK_FLOATS / tile_floats + 1);
+    if (weights < input) t->block_tiles = least(t->n_tiles, floats / tile_floats + 1);
 }
 
 /* Threads share out the rows: what one has written it mostly reads again in the next layer, and

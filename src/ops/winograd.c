@@ -11,6 +11,7 @@
  * whole, which costs less than to wait for one another. Sums and their order are the same for any
  * number of threads. */
 #include "ops/winograd.h"
+#include "base/cpu.h"
 #include "ops/parallel.h"
 #include "ops/window.h"
 
@@ -20,9 +21,9 @@
 enum {
     LEAST_CHANNELS = 16,             /* in and out: the longest vector */
     MOST_SIDE = 6,
+    USUAL_SIDE = 56,                 /* of a map whose size is open */
+    READ_COST = 25,                  /* multiply-adds in the time that a float takes from memory */
     PAD_FLOATS = 16,                 /* rows a power of two apart would share lines of the cache */
-    BLOCK_FLOATS = 128 << 10,        /* of a block's planes: half a second-level cache */
-    GROUP_FLOATS = 64 << 10,         /* of a group's products: a quarter of it */
     MOST_TILES = 56,
     APART_BYTES = 256 << 10,         /* between threads: prefetchers run on into a neighbour's */
 };
@@ -50,10 +51,26 @@ struct job {
     bool activate;                   /* the activation is left to be done on the finished pixels */
 };
 
+static enum tp_conv_form wanted;     /* by a test */
+
+void tp_winograd_set_form(enum tp_conv_form form) { wanted = form; }
+
 int tp_winograd_m(enum tp_conv_form form) { return form == TP_CONV_WINOGRAD_4 ? 4 : 2; }
 
-/* A 7x7 map would waste half of its 4x4 tiles, and at 14x14 the planes of F(4, 3), twice as large
- * as those of F(2, 3), cost as much to read as they save. */
+/* What a form costs, in multiply-adds: its products, its transforms (some 4 and 3 for every value
+ * of an input and an output plane), and its weights, which come from memory. */
+static double cost_of(enum tp_conv_form form, int64_t height, int64_t width,
+                      const struct tp_conv_attr *a)
+{
+    const double in = a->in_channels, out = a->filters;
+    if (form == TP_CONV_DIRECT) return 9 * in * out * ((double)height * (double)width + READ_COST);
+    const int m = tp_winograd_m(form), planes = (m + 2) * (m + 2);
+    const double tiles = (double)((height + m - 1) / m) * (double)((width + m - 1) / m);
+    return planes * (in * out * (tiles + READ_COST) + tiles * (4 * in + 3 * out));
+}
+
+/* 14x14 is best with F(2, 3), whose planes are half as large as those of F(4, 3); at 7x7 it is
+ * about as fast as the direct sum, and faster when the weights are in a cache. */
 enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width)
 {
     const struct tp_window *w = &a->window;
@@ -61,8 +78,15 @@ enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t heigh
         if (w->kernel[i] != 3 || w->strides[i] != 1 || w->dilations[i] != 1) return TP_CONV_DIRECT;
     if (a->groups != 1 || a->in_channels < LEAST_CHANNELS || a->filters < LEAST_CHANNELS)
         return TP_CONV_DIRECT;
-    const bool small = (height != TP_ANY && height < 16) || (width != TP_ANY && width < 16);
-    return small ? TP_CONV_WINOGRAD_2 : TP_CONV_WINOGRAD_4;
+    if (height == TP_ANY) height = USUAL_SIDE;
+    if (width == TP_ANY) width = USUAL_SIDE;
+    static const enum tp_conv_form forms[] = { TP_CONV_WINOGRAD_2, TP_CONV_WINOGRAD_4 };
+    enum tp_conv_form best = TP_CONV_DIRECT;
+    if (wanted != TP_CONV_DIRECT) return wanted;
+    for (int i = 0; i < 2; i++)
+        if (cost_of(forms[i], height, width, a) < cost_of(best, height, width, a))
+            best = forms[i];
+    return best;
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -84,11 +108,12 @@ bool tp_winograd_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err 
     p->n_panels = (a->filters + st->k->nr - 1) / st->k->nr;
     const int64_t planes = p->side * p->side;
     p->row = rounded(a->in_channels, PAD_FLOATS) + PAD_FLOATS;
-    const int64_t most = BLOCK_FLOATS / (planes * p->row);
+    const int64_t cache = (int64_t)(tp_cpu_cache_bytes(2) / sizeof(float));
+    const int64_t most = cache / 2 / (planes * p->row);
     p->block = least(MOST_TILES, most < st->k->mr ? st->k->mr : most);
     p->n_blocks = (p->n_tiles + p->block - 1) / p->block;
     p->block = (p->n_tiles + p->n_blocks - 1) / p->n_blocks;
-    p->group = GROUP_FLOATS / (planes * p->block * st->k->nr);
+    p->group = cache / 4 / (planes * p->block * st->k->nr);
     p->group = p->group < 1 ? 1 : least(p->group, p->n_panels);
     p->share_floats = rounded(p->row + planes * p->block * (p->row + p->group * st->k->nr) +
                               APART_BYTES / (int)sizeof(float), PAD_FLOATS);

@@ -8,6 +8,10 @@
  * accurate; TP_CONV_DIRECT for other kernels, strides and few channels. */
 enum tp_conv_form tp_winograd_choose(const struct tp_conv_attr *a, int64_t height, int64_t width);
 
+/* For tests: the form of all convolutions that have one of Winograd's at all; TP_CONV_DIRECT: back
+ * to the fastest. */
+void tp_winograd_set_form(enum tp_conv_form form);
+
 /* Pixels along a side of what a tile makes: 2 or 4. */
 int tp_winograd_m(enum tp_conv_form form);
 

@@ -47,7 +47,7 @@ NETS = {
     "resnet18": 1.81, "resnet50": 4.09, "mobilenet_v2": 0.30, "squeezenet1_1": 0.35, "vgg16": 15.47,
     "densenet121": 2.83, "efficientnet_b0": 0.39, "shufflenet_v2_x1_0": 0.14, "googlenet": 1.50,
     "mobilenet_v3_large": 0.22, "regnet_y_400mf": 0.40, "mnasnet1_0": 0.31, "convnext_tiny": 4.46,
-    "inception_v3": None, "fcn_resnet50": None, "vit_b_16": None,
+    "resnext50_32x4d": 4.23, "inception_v3": None, "fcn_resnet50": None, "vit_b_16": None,
 }
 SIZE = {"inception_v3": 149, "fcn_resnet50": 97}
 EXTRA = {"googlenet": {"aux_logits": False, "init_weights": False},

@@ -38,12 +38,17 @@ static struct tp_shape input_of(const struct layer *l)
     return TP_SHAPE4(l->batch, l->height, l->width, l->channels);
 }
 
-/* The largest errors of the F(4, 3) are some 3e-6 of the largest output at these sizes. */
+/* By both forms. The largest errors of F(4, 3) are some 3e-6 of the largest output at these
+ * sizes. */
 static void check(const struct layer *l)
 {
     struct tp_node nd = conv(l);
     const struct tp_shape in = input_of(l);
+    tp_winograd_set_form(TP_CONV_WINOGRAD_2);
     check_node_random(&nd, &in, 6e-6);
+    tp_winograd_set_form(TP_CONV_WINOGRAD_4);
+    check_node_random(&nd, &in, 6e-6);
+    tp_winograd_set_form(TP_CONV_DIRECT);
     free_conv(&nd);
 }
 
@@ -90,10 +95,12 @@ static void the_epilogue_is_that_of_every_convolution(void **state)
         nd.act = acts[i % 3];
         nd.residual = i % 4 < 3;
         nd.n_inputs = 1 + nd.residual;
+        tp_winograd_set_form(i & 1 ? TP_CONV_WINOGRAD_4 : TP_CONV_WINOGRAD_2);
         check_node_random(&nd, in, 5e-5);        /* sums reach 10, what is left of them not 1 */
         guarded_free(scale);
         free_conv(&nd);
     }
+    tp_winograd_set_form(TP_CONV_DIRECT);
 }
 
 static void it_is_chosen_where_it_is_faster(void **state)
@@ -105,7 +112,14 @@ static void it_is_chosen_where_it_is_faster(void **state)
     assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_WINOGRAD_4);
     assert_int_equal(tp_winograd_choose(a, TP_ANY, TP_ANY), TP_CONV_WINOGRAD_4);
     assert_int_equal(tp_winograd_choose(a, 14, 14), TP_CONV_WINOGRAD_2);
-    assert_int_equal(tp_winograd_choose(a, TP_ANY, 7), TP_CONV_WINOGRAD_2);
+    assert_int_equal(tp_winograd_choose(a, TP_ANY, 8), TP_CONV_WINOGRAD_4);
+    assert_int_equal(tp_winograd_choose(a, 7, 7), TP_CONV_DIRECT);
+    a->in_channels = a->filters = 512;
+    assert_int_equal(tp_winograd_choose(a, 7, 7), TP_CONV_WINOGRAD_2);
+    a->in_channels = a->filters = TP_MAX_CHANNELS;
+    assert_int_equal(tp_winograd_choose(a, INT32_MAX, INT32_MAX), TP_CONV_WINOGRAD_4);
+    a->in_channels = a->filters = 64;
+    assert_int_equal(tp_winograd_choose(a, 3, 3), TP_CONV_DIRECT);
     a->window.strides[1] = 2;
     assert_int_equal(tp_winograd_choose(a, 56, 56), TP_CONV_DIRECT);
     a->window.strides[1] = 1;
