@@ -43,6 +43,10 @@ INLINE void tile(const struct tp_tile *t, const int m, const int nv)
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < nv; v++) acc[r][v] = (vec){ 0 };
 
+    if (t->residual)                 /* on its way meanwhile: 56x56x64 to 256, 0.60 to 0.56 ms */
+        UNROLL for (int r = 0; r < m; r++)
+            UNROLL for (int v = 0; v < nv; v++)
+                __builtin_prefetch(t->residual + r * t->ldr + v * VL);
     for (int s = 0; s < t->n_seg; s++) {
         const float *row[(MR + 2) / 3];
         UNROLL for (int i = 0; 3 * i < m; i++) row[i] = t->a + t->seg[s] + 3 * i * lda;

@@ -2,8 +2,9 @@
  *
  * Maps are cut into tiles of m x m outputs; the (m + 2)^2 inputs of a tile are turned into as many
  * planes, whose products with the planes of the weights are turned back (kernels/winograd.h). Some
- * tiles at a time are a block: its planes stay in the second-level cache while the panels of the
- * weights stream by, each in one piece. F(4, 3) needs 36 multiplications for 16 outputs instead of
+ * tiles at a time are a block: its planes fill the second-level cache while the panels of the
+ * weights stream by, each in one piece (half the cache is slower: ResNet-18 11.4 instead of 10.4 ms,
+ * for the weights are read twice as often; more is as fast). F(4, 3) needs 36 multiplications for 16 outputs instead of
  * 144, F(2, 3) 16 for 4 instead of 36.
  *
  * Work is (block, panel of weights). A thread takes a run of it and turns the inputs of each block
@@ -109,9 +110,13 @@ bool tp_winograd_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err 
     const int64_t planes = p->side * p->side;
     p->row = rounded(a->in_channels, PAD_FLOATS) + PAD_FLOATS;
     const int64_t cache = (int64_t)(tp_cpu_cache_bytes(2) / sizeof(float));
-    const int64_t most = cache / 2 / (planes * p->row);
+    const int64_t most = cache / (planes * p->row);
     p->block = least(MOST_TILES, most < st->k->mr ? st->k->mr : most);
     p->n_blocks = (p->n_tiles + p->block - 1) / p->block;
+    if (p->n_blocks > 1) {                       /* as many for each thread */
+        const int64_t even = rounded(p->n_blocks, tp_parallel_most());
+        if (p->n_tiles >= even * st->k->mr) p->n_blocks = even;
+    }
     p->block = (p->n_tiles + p->n_blocks - 1) / p->n_blocks;
     p->group = cache / 4 / (planes * p->block * st->k->nr);
     p->group = p->group < 1 ? 1 : least(p->group, p->n_panels);
