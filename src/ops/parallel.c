@@ -1,6 +1,7 @@
 /* parallel.c - the one parallel loop. */
 #include "ops/parallel.h"
 
+#include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -132,19 +133,18 @@ void tp_parallel_team(int n_threads, int64_t work, void (*fn)(void *ctx), void *
         fn(ctx);
         return;
     }
-    struct team t = { .n_threads = n_threads };
+    struct team t = { 0 };
     gate_init(&t.loops);
     gate_init(&t.done);
-#pragma omp parallel for num_threads(n_threads) schedule(static, 1)
-    for (int i = 0; i < n_threads; i++) {
-        if (i) {
-            follow(&t, i);
-            continue;
-        }
+#pragma omp parallel num_threads(n_threads)
+    if (omp_get_thread_num() == 0) {
+        t.n_threads = omp_get_num_threads();         /* fewer within somebody else's region */
         team = &t;
         fn(ctx);
         team = NULL;
         team_for(&t, NULL, NULL, 0, 0);
+    } else {
+        follow(&t, omp_get_thread_num());
     }
     gate_fini(&t.loops);
     gate_fini(&t.done);
@@ -157,11 +157,12 @@ void tp_parallel_for(int n_threads, int64_t n, int64_t work, tp_range_fn *fn, co
     int64_t shares = work / grain;
     if (shares > n_threads) shares = n_threads;
     if (shares > n) shares = n;
+    if (team && shares > team->n_threads) shares = team->n_threads;
     if (shares <= 1) {
         if (n > 0) fn(ctx, 0, n);
         return;
     }
-    if (team && team->n_threads == n_threads) {
+    if (team) {
         team_for(team, fn, ctx, n, shares);
         return;
     }

@@ -3,9 +3,9 @@
  * Maps are cut into tiles of m x m outputs; the (m + 2)^2 inputs of a tile are turned into as many
  * planes, whose products with the planes of the weights are turned back (kernels/winograd.h). Some
  * tiles at a time are a block: its planes fill the second-level cache while the panels of the
- * weights stream by, each in one piece (half the cache is slower: ResNet-18 11.4 instead of 10.4 ms,
- * for the weights are read twice as often; more is as fast). F(4, 3) needs 36 multiplications for 16 outputs instead of
- * 144, F(2, 3) 16 for 4 instead of 36.
+ * weights stream by, each in one piece (with half the cache the weights are read twice as often,
+ * ResNet-18 took 11.4 ms instead of 10.4; more is as fast). F(4, 3) needs 36 multiplications for 16
+ * outputs instead of 144, F(2, 3) 16 for 4 instead of 36.
  *
  * Work is (block, panel of weights). A thread takes a run of it and turns the inputs of each block
  * that it meets itself: where a map is one block, every thread turns all of it, 1 to 4 % of the

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_ITEMS = 1000 };
 
@@ -127,10 +128,96 @@ static void a_bound_team_stays_on_its_processors(void **state)
     assert_int_equal(b.at[1], b.team[1]);
 }
 
+/* ---- teams ----------------------------------------------------------------------------------- */
+
+struct loops {
+    struct tally t;
+    int n_threads, n_loops;
+    int pause_us;                    /* between loops: so long that the others go to sleep */
+};
+
+static void run_loops(void *ctx)
+{
+    struct loops *l = ctx;
+    struct tally *t = &l->t;
+    t->caller = pthread_self();
+    for (int i = 0; i < l->n_loops; i++) {
+        tp_parallel_for(l->n_threads, 1 + i % MOST_ITEMS, 1000000, count, &t);
+        if (l->pause_us && i % 8 == 0) usleep((unsigned)l->pause_us);
+    }
+}
+
+/* Item i is in every loop but the first i of each round. */
+static void check_loops(const struct loops *l)
+{
+    for (int i = 0; i < MOST_ITEMS; i++) {
+        int want = 0;
+        for (int loop = 0; loop < l->n_loops; loop++) want += i < 1 + loop % MOST_ITEMS;
+        assert_int_equal(l->t.done[i], want);
+    }
+}
+
+static void a_teams_loops_do_every_item_exactly_once(void **state)
+{
+    (void)state;
+    tp_parallel_set_grain(1);
+    for (int threads = 1; threads <= 5; threads++)
+        for (int pause = 0; pause <= 2000; pause += 2000) {
+            struct loops l = { .n_threads = threads, .n_loops = pause ? 60 : 2500,
+                               .pause_us = pause };
+            tp_parallel_team(threads, 1000000, run_loops, &l);
+            check_loops(&l);
+            if (threads == 1) assert_int_equal(l.t.n_elsewhere, 0);
+            else assert_true(l.t.n_elsewhere > 0);
+        }
+}
+
+static void a_loop_for_other_threads_than_the_teams_is_done_by_those_there_are(void **state)
+{
+    (void)state;
+    tp_parallel_set_grain(1);
+    for (int threads = 1; threads <= 6; threads += 5) {
+        struct loops l = { .n_threads = threads, .n_loops = 50 };
+        tp_parallel_team(3, 1000000, run_loops, &l);
+        check_loops(&l);
+    }
+}
+
+static void little_work_wakes_no_team(void **state)
+{
+    (void)state;
+    tp_parallel_set_grain(1000);
+    struct loops l = { .n_threads = 3, .n_loops = 1 };
+    tp_parallel_team(3, 1999, run_loops, &l);
+    check_loops(&l);
+    tp_parallel_set_grain(1);
+}
+
+/* Within somebody's own parallel region OpenMP gives no further threads. */
+static void a_team_of_one_does_all_itself(void **state)
+{
+    (void)state;
+    tp_parallel_set_grain(1);
+    static struct loops all[2];
+#pragma omp parallel for num_threads(2) schedule(static, 1)
+    for (int i = 0; i < 2; i++) {
+        all[i] = (struct loops){ .n_threads = 3, .n_loops = 20 };
+        tp_parallel_team(3, 1000000, run_loops, &all[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        check_loops(&all[i]);
+        assert_int_equal(all[i].t.n_elsewhere, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_is_done_exactly_once),
+        cmocka_unit_test(a_teams_loops_do_every_item_exactly_once),
+        cmocka_unit_test(a_loop_for_other_threads_than_the_teams_is_done_by_those_there_are),
+        cmocka_unit_test(little_work_wakes_no_team),
+        cmocka_unit_test(a_team_of_one_does_all_itself),
         cmocka_unit_test(no_thread_comes_without_an_item),
         cmocka_unit_test(small_work_stays_on_the_callers_thread),
         cmocka_unit_test(one_thread_is_a_plain_call),
