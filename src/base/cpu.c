@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,8 +134,13 @@ size_t tp_cpu_cache_bytes(int level)
         { _SC_LEVEL1_DCACHE_SIZE, 16 << 10, 32 << 10, 192 << 10 },
         { _SC_LEVEL2_CACHE_SIZE, 256 << 10, 512 << 10, 4 << 20 },
     };
-    const long told = sysconf(caches[level - 1].name);
-    if (told <= 0) return (size_t)caches[level - 1].usual;
-    if (told < caches[level - 1].least) return (size_t)caches[level - 1].least;
-    return (size_t)(told < caches[level - 1].most ? told : caches[level - 1].most);
+    static atomic_long known[2];     /* asking may take longer than what is to be blocked */
+    long bytes = atomic_load_explicit(&known[level - 1], memory_order_relaxed);
+    if (bytes) return (size_t)bytes;
+    bytes = sysconf(caches[level - 1].name);
+    if (bytes <= 0) bytes = caches[level - 1].usual;
+    if (bytes < caches[level - 1].least) bytes = caches[level - 1].least;
+    if (bytes > caches[level - 1].most) bytes = caches[level - 1].most;
+    atomic_store_explicit(&known[level - 1], bytes, memory_order_relaxed);
+    return (size_t)bytes;
 }

@@ -1,7 +1,9 @@
 /* depthwise.c - convolution with one filter per channel, or a few channels to a group.
  *
- * Nothing is copied: a row is cut into stretches of pixels whose windows lie equally in the map,
- * and taps that would fall on padding are left out. Rows are shared out over threads. */
+ * Nothing is copied. Windows 3 and 5 wide slide along rows, over blocks of channels that the
+ * first-level cache holds from one row to the next; for all others a row is cut into stretches of
+ * pixels whose windows lie equally in the map, and taps that would fall on padding are left out.
+ * Rows are shared out over threads. */
 #include "ops/depthwise.h"
 #include "base/cpu.h"
 #include "ops/parallel.h"

@@ -1,10 +1,10 @@
 /* product.c - a matrix product cut into tiles over threads.
  *
- * Every (panel of weights, tile of rows) is one unit of work, computed alike by whichever thread
- * gets it. Units are numbered block of tiles -> panel -> tile, and threads take equal runs of
- * numbers. The size of a block is what suits the caches: all tiles when the weights outweigh the
- * input (each panel is then read once, and threads share out the panels), else as many as leave
- * their input in the second-level cache while the panels stream by. */
+ * Every (panel of weights, tile of rows) is computed alike by whichever thread gets it. A thread
+ * has a share of the rows, or of the panels, and goes through it block of tiles by block, panel by
+ * panel. The size of a block is what suits the caches: all of the share's tiles when the weights
+ * outweigh the input (each panel is then read once), else as many as leave their input in the
+ * second-level cache while the panels stream by. */
 #include "ops/product.h"
 #include "base/cpu.h"
 #include "ops/parallel.h"
@@ -30,7 +30,7 @@ struct tiling {
     int64_t n_columns;               /* of all groups: floats in an output row */
     ptrdiff_t out_step;
     float lo, hi;
-    bool activate;                   /* the activation is not a clamp: done on the finished tile */
+    bool activate;                   /* the activation is not a clamp: done on finished rows */
 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -71,9 +71,9 @@ static void choose_block(struct tiling *t, const struct tp_product *p)
     if (weights < input) t->block_tiles = least(t->n_tiles, floats / tile_floats + 1);
 }
 
-/* Threads share out the rows: what one has written it mostly reads again in the next layer, and
- * between processors a float costs ten times what it costs from one's own cache. Panels are shared
- * out where there are too few tiles for all, or too few for equal shares. */
+/* Threads share out the rows: what one has written it mostly reads again in the next layer, from
+ * its own cache (MobileNet v3 small on two threads: 1.36 to 1.16 ms). Panels are shared out where
+ * there are too few tiles for all, or too few for equal shares. */
 static void choose_shares(struct tiling *t, int n_threads)
 {
     const int64_t most = (t->n_tiles + n_threads - 1) / n_threads;
