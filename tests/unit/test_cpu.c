@@ -152,6 +152,16 @@ static void count_follows_the_affinity(void **state)
 
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
+static void caches_have_sizes_that_caches_have(void **state)
+{
+    (void)state;
+    const size_t first = tp_cpu_cache_bytes(1), second = tp_cpu_cache_bytes(2);
+    assert_in_range(first, 16 << 10, 192 << 10);
+    assert_in_range(second, 256 << 10, 4 << 20);
+    assert_int_equal(tp_cpu_cache_bytes(1), first);          /* as it was told before */
+    assert_int_equal(tp_cpu_cache_bytes(2), second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +173,7 @@ int main(void)
         IN_TREE(v1_minus_one_is_no_limit),
         IN_TREE(of_both_versions_the_lesser_binds),
         IN_TREE(what_cannot_be_read_is_no_limit),
+        cmocka_unit_test(caches_have_sizes_that_caches_have),
         cmocka_unit_test(count_follows_the_affinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
