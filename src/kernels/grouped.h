@@ -26,7 +26,7 @@ INLINE void group_run(const struct filter *f, int c, int first, const int n, con
             const vec x = load(p + r * step);
             UNROLL for (int i = 0; i < group; i++)
                 acc[r] += load(w + i * channels) *
-                          (group < VL ? __builtin_shuffle(x, lane + i) : splat(p[r * step + i]));
+                          (group < VL ? lanes_of(x, lane + i) : splat(p[r * step + i]));
         }
     }
     UNROLL for (int r = 0; r < n; r++)

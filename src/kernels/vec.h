@@ -49,6 +49,18 @@ INLINE void store_part(float *p, vec x, int n)
 /* mask ? a : b, lane by lane; mask lanes are 0 or -1 (C has no vector ?: in gcc 12). */
 INLINE vec pick(veci mask, vec a, vec b) { return (vec)(((veci)a & mask) | ((veci)b & ~mask)); }
 
+/* Lane i of the result is lane at[i] of x. */
+INLINE vec lanes_of(vec x, veci at)
+{
+#if defined(__clang__)               /* has it for constant lanes only; fuzzers are built with it */
+    vec y;
+    for (int i = 0; i < VL; i++) y[i] = x[at[i]];
+    return y;
+#else
+    return __builtin_shuffle(x, at);
+#endif
+}
+
 /* A NaN in x stays: only a comparison that holds replaces it. */
 INLINE vec vmax(vec x, vec least) { return pick(x < least, least, x); }
 INLINE vec vmin(vec x, vec most) { return pick(x > most, most, x); }

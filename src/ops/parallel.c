@@ -1,12 +1,18 @@
 /* parallel.c - the one parallel loop. */
 #include "ops/parallel.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/cpu.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#else                                /* fuzzers: one thread does everything */
+static int omp_get_thread_num(void) { return 0; }
+static int omp_get_num_threads(void) { return 1; }
+#endif
 
 /* Starting and joining two threads takes 3 us while they spin, 20 us when they sleep. A thread that
  * is to pay for itself needs some 20 us of work. Callers give multiply-adds, or for loops that only
