@@ -70,8 +70,7 @@ void check_near(const char *what, const float *got, const double *want, int64_t 
     }
 }
 
-/* One run on one table with one number of threads; the result is the caller's, guarded. */
-static float *run_once(const struct tp_node *node, const struct tp_kernels *k,
+float *check_node_once(const struct tp_node *node, const struct tp_kernels *k,
                        const struct tp_shape *in, float *const *inputs, const struct tp_shape *out,
                        int n_threads)
 {
@@ -117,10 +116,10 @@ void check_node_against(const struct tp_node *nd, const struct tp_shape *in, flo
     for (int t = 0; (k = tp_kernels_list(t)); t++) {
         char what[96];
         snprintf(what, sizeof what, "%s (%s)", nd->op->name, k->name);
-        float *one = run_once(nd, k, in, inputs, &out, 1);
+        float *one = check_node_once(nd, k, in, inputs, &out, 1);
         check_near(what, one, want, n, tolerance);
         for (int threads = 3; threads <= 4; threads++) {
-            float *many = run_once(nd, k, in, inputs, &out, threads);
+            float *many = check_node_once(nd, k, in, inputs, &out, threads);
             if (memcmp(one, many, (size_t)n * sizeof *one))
                 fail_msg("%s: %d threads give other bits than one", what, threads);
             guarded_free(many);

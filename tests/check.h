@@ -27,6 +27,11 @@ uint32_t next_random(uint32_t *state);
 void check_near(const char *what, const float *got, const double *want, int64_t n,
                 double tolerance);
 
+/* One run on one table with one number of threads; the result is the caller's, guarded. */
+float *check_node_once(const struct tp_node *node, const struct tp_kernels *k,
+                       const struct tp_shape *in, float *const *inputs, const struct tp_shape *out,
+                       int n_threads);
+
 /* Runs one node on every table of kernels that this processor has, with 1, 3 and 4 threads, inputs
  * and outputs against guard pages, and holds the result against ref_node(): within `tolerance`, and
  * the same bits for every number of threads. `nd->inputs` may be NULL; prepare() and plan() are

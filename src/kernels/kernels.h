@@ -89,7 +89,7 @@ struct tp_tile {
     float lo, hi;                    /* -INFINITY, INFINITY: no clamp */
     const float *ahead;              /* floats that are wanted next, ahead_step of them for each k:
                                         fetched into the second-level cache meanwhile. Any address
-                                        will do */
+                                        will do; b where nothing is wanted */
     ptrdiff_t ahead_step;
 };
 

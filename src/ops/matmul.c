@@ -155,7 +155,7 @@ static void multiply_tiles(const void *ctx, int64_t begin, int64_t end)
         const struct tp_tile t = {
             .a = matrix_at(c, 0, batch) + row * plan->k, .lda = plan->k,
             .seg = whole, .n_seg = 1, .seg_len = (int)plan->k,
-            .b = panel_at(c, i / plan->tiles),
+            .b = panel_at(c, i / plan->tiles), .ahead = panel_at(c, i / plan->tiles),
             .c = c->io->out + (batch * plan->m + row) * plan->n + column, .ldc = plan->n,
             .m = (int)((tile + 1) * plan->m / plan->tiles - row),
             .n = (int)least(nr, plan->n - column), .lo = c->lo, .hi = c->hi,
