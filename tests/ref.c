@@ -151,6 +151,7 @@ static double conv_one(const struct job *j, const int64_t o[TP_MAX_RANK])
             if (!inside(s, y, x)) continue;
             for (int64_t c = 0; c < depth; c++)
                 sum += j->in[0][at(s, o[0], y, x, group * depth + c)] *
+                       (a->gated ? j->in[1][o[0] * a->in_channels + group * depth + c] : 1) *
                        a->kernel[((ky * w->kernel[1] + kx) * depth + c) * a->filters + o[3]];
         }
     return sum;

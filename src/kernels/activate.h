@@ -11,6 +11,8 @@
 #include "kernels/power.h"
 #include "kernels/vec.h"
 
+enum { GATES = VL == 8 ? 2 : 4 };    /* vectors abreast; AVX2 has but 16 registers */
+
 /* ---- exponentials: mostly of what is not positive, which is all that most functions need ----- */
 
 /* x + low = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. ln 2 is taken off in two
@@ -80,11 +82,43 @@ INLINE vec act_with_sign(vec x, vec from)
     return (vec)((veci)act_abs(x) | ((veci)from & (veci)splat(-0.0f)));
 }
 
-/* Both halves from e^-|x|, which cannot overflow. */
-INLINE vec act_sigmoid(vec x)
+/* x / (1 + e^-x), or 1 / (1 + e^-x), of n vectors; n and the choice are constants where this is
+ * inlined. The sum would overflow where the result is a small number still: with e^-x = p 2^e it is
+ * computed 2^-h times, h = e / 2, and that is made up for behind the division, which so rounds
+ * denormals once. From x = 17.5 on the sum is 1, up to -176 the result 0. e is read off the digits
+ * of `shifted`, two places higher for h. Vectors abreast hide that each step waits for the one
+ * before: on AVX-512 4.6 ns each by way of e^-|x|, so 2.9 alone and 2.5 of four. */
+#define EACH UNROLL for (int i = 0; i < n; i++)
+INLINE void act_gates(vec *gate, const vec *x, const int n, const bool times_x)
 {
-    vec e = exp_down(-act_abs(x), splat(0));
-    return pick(x < 0, e, splat(1)) / (e + 1);
+    const vec round = splat(12582912.0f);
+    vec r[GATES], whole[GATES], shifted[GATES], p[GATES], down[GATES];
+    EACH r[i] = clamp(x[i], -176, 17.5f);
+    EACH shifted[i] = round - r[i] * splat(1.44269504f);
+    EACH whole[i] = shifted[i] - round;
+    EACH r[i] += whole[i] * splat(0.693359375f);
+    EACH r[i] -= whole[i] * splat(2.12194440e-4f);
+    EACH p[i] = splat(1.9875691500e-4f) * r[i] - splat(1.3981999507e-3f);
+    EACH p[i] = p[i] * r[i] + splat(8.3334519073e-3f);   /* e^-r: exp_reduce's polynomial */
+    EACH p[i] = p[i] * r[i] - splat(4.1665795894e-2f);
+    EACH p[i] = p[i] * r[i] + splat(1.6666665459e-1f);
+    EACH p[i] = p[i] * r[i] - splat(5.0000001201e-1f);
+    EACH p[i] = p[i] * r[i] + splat(1);
+    EACH p[i] = splat(1) - p[i] * r[i];
+    EACH {
+        const veci e = (veci)shifted[i] << 23, h = ((veci)shifted[i] << 22) & ~0x7fffff;
+        down[i] = (vec)((veci)splat(1) - h);
+        p[i] = p[i] * (vec)((veci)splat(1) + (e - h)) + down[i];
+    }
+    EACH gate[i] = (times_x ? x[i] : splat(1)) / p[i] * down[i];
+}
+#undef EACH
+
+INLINE vec act_gate(vec x, const bool times_x)
+{
+    vec gate;
+    act_gates(&gate, &x, 1, times_x);
+    return gate;
 }
 
 /* |tanh x| = |m / (m + 2)|, m = e^(-2|x|) - 1. */
@@ -234,11 +268,11 @@ INLINE vec act_one(const enum tp_act_kind kind, vec x, const struct tp_act *a)
     case TP_ACT_LEAKY_RELU: return pick(x < 0, x * a->alpha, x);
     case TP_ACT_RELU: return act_relu(x, a);
     case TP_ACT_ELU: return pick(x < 0, expm1_down(vmin(x, splat(0))) * a->alpha, x);
-    case TP_ACT_SIGMOID: return act_sigmoid(x);
+    case TP_ACT_SIGMOID: return act_gate(x, false);
     case TP_ACT_TANH: return act_tanh(x);
     case TP_ACT_HARD_SIGMOID: return clamp(x * a->alpha + a->beta, 0, 1);
     case TP_ACT_HARD_SWISH: return x * clamp(x * (1 / 6.0f) + 0.5f, 0, 1);
-    case TP_ACT_SWISH: return x * act_sigmoid(x);
+    case TP_ACT_SWISH: return act_gate(x, true);
     case TP_ACT_GELU: return act_gelu(x);
     case TP_ACT_ABS: return act_abs(x);
     case TP_ACT_SQUARE: return x * x;
@@ -273,6 +307,13 @@ INLINE void act_all(const enum tp_act_kind kind, float *out, const float *in, in
 {
     const struct tp_act local = *a;                      /* out cannot alias it */
     int64_t i = 0;
+    for (; (kind == TP_ACT_SIGMOID || kind == TP_ACT_SWISH) && i + GATES * VL <= n;
+         i += GATES * VL) {
+        vec x[GATES];
+        UNROLL for (int v = 0; v < GATES; v++) x[v] = load(in + i + v * VL);
+        act_gates(x, x, GATES, kind == TP_ACT_SWISH);
+        UNROLL for (int v = 0; v < GATES; v++) store(out + i + v * VL, x[v]);
+    }
     for (; i + VL <= n; i += VL) store(out + i, act_one(kind, load(in + i), &local));
     if (i < n) {
         int rest = (int)(n - i);

@@ -120,6 +120,11 @@ struct tp_winograd {
     void (*weights)(float *u, ptrdiff_t plane, const float *g, ptrdiff_t tap);
 
     void (*out)(const struct tp_winograd_out *w);
+
+    /* The same with the maxima of 2x2 pixels: those from (y, x) on, both even, become the one at
+     * out + y / 2 * row + x / 2 * pixel. Where one of the four is beside the map there is none. No
+     * residual. */
+    void (*out_max)(const struct tp_winograd_out *w);
 };
 
 /* ---- windows over maps ----------------------------------------------------------------------- */
@@ -169,6 +174,30 @@ struct tp_depthwise_row {
     const float *weights;            /* [n_rows, kernel, channels] */
     const float *scale, *shift;      /* as a tile's, by channel */
     float lo, hi;
+};
+
+/* ---- numbers in a text ----------------------------------------------------------------------- */
+
+enum { TP_TEXT_BYTES = 64,           /* that can be read from where numbers begin */
+       TP_TEXT_BYTES_BEFORE = 40 };  /* and in front of it */
+
+/* Numbers of JSON, to be converted. What is unusual is left to the caller: exponents, more than 31
+ * digits, blanks in front of a comma, what is too near a tie between two floats. */
+struct tp_text {
+    const char *p;                   /* where a number is due, perhaps behind blanks */
+    const char *last;                /* the last place from which TP_TEXT_BYTES can be read */
+    float *out, *out_end;            /* of which the last three are not always used */
+    bool wide;                       /* a number of more than 15 digits has been met */
+};
+
+enum { TP_DECIMALS = 64,             /* at most at a time */
+       TP_DECIMAL_ODD = 1 << 20 };
+
+/* Decimals of nine digits, 0.d12345678 * 10^point: the first digit, and the others as bytes, of
+ * which the lowest comes first. */
+struct tp_decimals {
+    int64_t first[TP_DECIMALS], others[TP_DECIMALS];
+    int64_t point[TP_DECIMALS];      /* from TP_DECIMAL_ODD / 2 on: not known */
 };
 
 struct tp_kernels {
@@ -239,6 +268,14 @@ struct tp_kernels {
     /* out[j] = sum_t in[t * in_step + j] * k[t], for n_bytes bytes. */
     void (*resample_columns)(uint8_t *out, const uint8_t *in, ptrdiff_t in_step, const int32_t *k,
                              int n_taps, ptrdiff_t n_bytes);
+
+    /* Reads numbers as long as they are usual ones, each with the ',' or ']' behind it: up to the
+     * first ']', or up to where something else comes. */
+    void (*read_numbers)(struct tp_text *t);
+
+    /* |x[i]| as the shortest decimals that read back to the same float; 0 is 0.000 * 10^1. Infinities,
+     * NaN, denormals and what doubles cannot decide are left out. */
+    void (*decimals)(struct tp_decimals *d, const float *x, int n);
 
     /* mr * nr multiply-adds that wait for nothing, n_rounds times. Starts from `numbers` ([nr], of
      * 1 to 2) and leaves others there. Returns the operations done: two of each multiply-add. */

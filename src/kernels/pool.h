@@ -12,22 +12,10 @@
 
 enum fold { FOLD_MAX, FOLD_MIN, FOLD_SUM, FOLD_ABS, FOLD_SQUARE, FOLD_POWER, FOLD_POW };
 
-/* The greater (less) of two; NaN when either is. Lane by lane gcc finds vmaxps, which keeps a NaN
- * of its second operand: what is left to see to is a NaN in b. Max pooling 3x3 by 2 of 112x112x64
- * took 0.104 ms by compare and pick (AVX-512), 0.053 so. */
-INLINE vec max_of(vec a, vec b)
-{
-    vec x;
-    for (int i = 0; i < VL; i++) x[i] = b[i] > a[i] ? b[i] : a[i];
-    return pick(b != b, b, x);
-}
-
-INLINE vec min_of(vec a, vec b)
-{
-    vec x;
-    for (int i = 0; i < VL; i++) x[i] = b[i] < a[i] ? b[i] : a[i];
-    return pick(b != b, b, x);
-}
+/* The greater (less) of two; NaN when either is: vmax() keeps those of a. Max pooling 3x3 by 2 of
+ * 112x112x64 took 0.104 ms by compare and pick (AVX-512), 0.053 so. */
+INLINE vec max_of(vec a, vec b) { return pick(b != b, b, vmax(a, b)); }
+INLINE vec min_of(vec a, vec b) { return pick(b != b, b, vmin(a, b)); }
 
 INLINE vec abs_of(vec x) { return (vec)((veci)x & 0x7fffffff); }
 

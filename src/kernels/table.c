@@ -20,6 +20,8 @@
 #include "kernels/resample.h"
 #include "kernels/peak.h"
 #include "kernels/winograd.h"
+#include "kernels/text.h"
+#include "kernels/decimal.h"
 
 extern const struct tp_kernels TP_TABLE;
 
@@ -30,8 +32,8 @@ const struct tp_kernels TP_TABLE = {
     .gemm = gemm,
     .gemm_row = gemm_row,
     .winograd = {
-        { winograd_in_2, winograd_weights_2, winograd_out_2 },
-        { winograd_in_4, winograd_weights_4, winograd_out_4 },
+        { winograd_in_2, winograd_weights_2, winograd_out_2, winograd_out_max_2 },
+        { winograd_in_4, winograd_weights_4, winograd_out_4, winograd_out_max_4 },
     },
     .depthwise = depthwise,
     .grouped = grouped,
@@ -58,5 +60,7 @@ const struct tp_kernels TP_TABLE = {
     .lerp = lerp,
     .resample_row = resample_row,
     .resample_columns = resample_columns,
+    .read_numbers = read_numbers,
+    .decimals = decimals,
     .peak = peak,
 };

@@ -11,6 +11,8 @@
  * usual 1 and 2 (1.4e-6 to 3.3e-6 of the largest output for 64 to 512 channels; the direct sum's
  * are 1.7e-7 to 4.1e-7). */
 
+#include "kernels/pool.h"
+
 enum { WINOGRAD_MOST = 6 };          /* values along a side of a tile's transform */
 
 #define POINT_A 0.625f
@@ -130,7 +132,41 @@ INLINE vec winograd_finish(const struct tp_winograd_out *w, vec x, ptrdiff_t at,
     return clamp(x, w->lo, w->hi);
 }
 
-INLINE void winograd_out(const int m, const struct tp_winograd_out *w)
+INLINE void winograd_store(float *p, vec x, int n)
+{
+    if (n == VL) store(p, x);
+    else store_part(p, x, n);
+}
+
+/* One row of a tile, finished. */
+INLINE void winograd_row(const int m, const struct tp_winograd_out *w, const vec *row, int i, int c,
+                         int n)
+{
+    UNROLL for (int j = 0; j < m; j++) {
+        if (j >= w->columns) break;
+        const ptrdiff_t at = i * w->row + j * w->pixel + c;
+        winograd_store(w->out + at, winograd_finish(w, row[j], at, c, n), n);
+    }
+}
+
+/* The maxima of neighbours in one row, which with those of the row above are all that comes out. */
+INLINE void winograd_row_max(const int m, const struct tp_winograd_out *w, const vec *row, int i,
+                             int c, int n, vec *above)
+{
+    UNROLL for (int j = 0; j + 1 < m; j += 2) {
+        if (j + 1 >= w->columns) break;
+        const vec left = winograd_finish(w, row[j], 0, c, n);
+        const vec right = winograd_finish(w, row[j + 1], 0, c, n);
+        if (i % 2 == 0) {
+            above[j / 2] = max_of(left, right);
+            continue;
+        }
+        const vec most = max_of(max_of(above[j / 2], left), right);
+        winograd_store(w->out + i / 2 * w->row + j / 2 * w->pixel + c, most, n);
+    }
+}
+
+INLINE void winograd_out(const int m, const struct tp_winograd_out *w, const bool max)
 {
     const int side = m + 2;
     for (int c = 0; c < w->n; c += VL) {
@@ -141,18 +177,14 @@ INLINE void winograd_out(const int m, const struct tp_winograd_out *w)
                 t[j][i] = load(w->m + (i * side + j) * w->plane + c);
             winograd_turn_out(m, t[j]);
         }
+        vec above[WINOGRAD_MOST / 2] = { { 0 } };
         UNROLL for (int i = 0; i < m; i++) {
             if (i >= w->rows) break;
             vec row[WINOGRAD_MOST];
             UNROLL for (int j = 0; j < side; j++) row[j] = t[j][i];
             winograd_turn_out(m, row);
-            UNROLL for (int j = 0; j < m; j++) {
-                if (j >= w->columns) break;
-                const ptrdiff_t at = i * w->row + j * w->pixel + c;
-                const vec x = winograd_finish(w, row[j], at, c, n);
-                if (n == VL) store(w->out + at, x);
-                else store_part(w->out + at, x, n);
-            }
+            if (max) winograd_row_max(m, w, row, i, c, n, above);
+            else winograd_row(m, w, row, i, c, n);
         }
     }
 }
@@ -167,7 +199,8 @@ INLINE void winograd_out(const int m, const struct tp_winograd_out *w)
     {                                                                                            \
         winograd_weights(M, u, plane, g, tap);                                                   \
     }                                                                                            \
-    static void winograd_out_##M(const struct tp_winograd_out *w) { winograd_out(M, w); }
+    static void winograd_out_##M(const struct tp_winograd_out *w) { winograd_out(M, w, false); } \
+    static void winograd_out_max_##M(const struct tp_winograd_out *w) { winograd_out(M, w, true); }
 WINOGRAD(2) WINOGRAD(4)
 #undef WINOGRAD
 #undef POINT_A

@@ -22,6 +22,8 @@ struct conv_plan {
     int64_t top, left;               /* zeros in front */
     int64_t height, width;           /* of the map that the windows slide over, padding included */
     int64_t chunk;                   /* images copied at a time */
+    int64_t own_floats;              /* of an image's own weights, in front of the copy: where the
+                                        input is scaled by channel, its weights are instead */
 };
 
 /* One chunk of images on its way into the scratch map. */
@@ -63,7 +65,9 @@ static bool conv_shape(const struct tp_node *nd, const struct tp_shape *in, stru
     if (in->dim[3] != TP_ANY && in->dim[3] != a->in_channels)
         return tp_fail(err, TP_INVALID_SHAPE, "%s: kernel is for %d input channels, but its input "
                        "%s has %" PRId64, nd->name, a->in_channels, TP_SHAPE(in), in->dim[3]);
-    return tp_window_shape(nd, &a->window, in, a->filters, out, err);
+    if (!tp_window_shape(nd, &a->window, in, a->filters, out, err)) return false;
+    for (int axis = 1; a->pooled && axis < 3; axis++) out->dim[axis] /= 2;
+    return true;
 }
 
 static bool conv_prepare(struct tp_node *nd, const struct tp_shape *out,
@@ -101,12 +105,14 @@ static bool make_segments(struct conv_plan *plan, const struct tp_conv_attr *a,
 
 static bool make_room(struct conv_plan *plan, struct tp_step *st, struct tp_err *err)
 {
-    const int64_t image = tp_shape_elements(
+    const int64_t image = !plan->padded ? 0 : tp_shape_elements(
         &(struct tp_shape){ 3, { plan->height, plan->width, st->in[0].dim[3] } });
     const int64_t room = image > 0 && image < CHUNK_FLOATS ? CHUNK_FLOATS / image : 1;
-    if (plan->chunk > room) plan->chunk = room;
-    if (image < 0 || __builtin_mul_overflow((size_t)(plan->chunk * image), sizeof(float),
-                                            &st->scratch_bytes))
+    int64_t floats;
+    if (plan->padded && plan->chunk > room) plan->chunk = room;
+    if (image < 0 ||
+        __builtin_add_overflow(plan->chunk * image, plan->own_floats, &floats) ||
+        __builtin_mul_overflow((size_t)floats, sizeof(float), &st->scratch_bytes))
         return tp_fail(err, TP_TOO_LARGE, "%s: its padded input, %" PRId64 "x%" PRId64 " pixels, "
                        "is too large", st->node->name, plan->height, plan->width);
     return true;
@@ -129,8 +135,11 @@ static bool conv_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err 
     plan->padded = fit.before[0] || fit.before[1] || fit.after[0] || fit.after[1];
     plan->height = plan->top + in->dim[1] + fit.after[0];
     plan->width = plan->left + in->dim[2] + fit.after[1];
-    plan->chunk = in->dim[0];
-    if (plan->padded && !make_room(plan, st, err)) return false;
+    plan->chunk = a->gated ? 1 : in->dim[0];
+    if (a->gated)
+        plan->own_floats = (int64_t)(a->filters + st->k->nr - 1) / st->k->nr * st->k->nr *
+                           a->in_channels;
+    if (!make_room(plan, st, err)) return false;
     plan->product = (struct tp_product){
         .rows = { fit.out[1], fit.out[0], in->dim[0] },
         .step = { w->strides[1] * in->dim[3], w->strides[0] * plan->width * in->dim[3],
@@ -163,6 +172,29 @@ static void copy_rows(const void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* An image's own weights. */
+struct scaling { const struct tp_step *st; const float *gate; float *to; };
+
+/* Rows [begin, end) of all panels; a row belongs to one input channel. */
+static void scale_rows(const void *ctx, int64_t begin, int64_t end)
+{
+    const struct scaling *s = ctx;
+    const struct tp_conv_attr *a = &s->st->node->attr.conv;
+    const int64_t nr = s->st->k->nr;
+    for (int64_t i = begin; i < end; i++)
+        s->st->k->binary[TP_BINARY_MUL](s->to + i * nr, a->packed.data + i * nr, 1,
+                                        s->gate + i % a->in_channels, 0, nr);
+}
+
+static const float *own_weights(const struct tp_step *st, const struct tp_io *io, int64_t image)
+{
+    const struct conv_plan *plan = st->state;
+    const struct scaling s = { st, io->in[1] + image * st->in[0].dim[3], io->scratch };
+    tp_parallel_for(io->n_threads, plan->own_floats / st->k->nr, 4 * plan->own_floats, scale_rows,
+                    &s);
+    return s.to;
+}
+
 static void conv_run(const struct tp_step *st, const struct tp_io *io)
 {
     const struct tp_node *nd = st->node;
@@ -185,12 +217,14 @@ static void conv_run(const struct tp_step *st, const struct tp_io *io)
         const int64_t images = left < plan->chunk ? left : plan->chunk;
         const float *in = io->in[0] + first * in_image;
         if (plan->padded) {
-            const struct copy copy = { plan, &st->in[0], in, io->scratch };
+            float *to = (float *)io->scratch + plan->own_floats;
+            const struct copy copy = { plan, &st->in[0], in, to };
             const int64_t work = images * padded_image * 4;
             tp_parallel_for(io->n_threads, images * plan->height, work, copy_rows, &copy);
-            in = io->scratch;
+            in = to;
         }
         struct tp_product product = plan->product;
+        if (nd->attr.conv.gated) product.packed = own_weights(st, io, first);
         product.rows[2] = images;
         product.out_step = st->out_step;
         tp_product_run(&product, nd, st->k, in, io->out + first * out_pixels * st->out_step,
@@ -202,9 +236,14 @@ static int64_t conv_macs(const struct tp_node *nd, const struct tp_shape *in,
                          const struct tp_shape *out)
 {
     const struct tp_conv_attr *a = &nd->attr.conv;
-    (void)in;
+    int64_t height = out->dim[1], width = out->dim[2];
+    if (a->pooled) {                 /* only once sizes are known */
+        const struct tp_window_fit fit = tp_window_fit(nd, &a->window, in->dim[1], in->dim[2]);
+        height = fit.out[0];
+        width = fit.out[1];
+    }
     const int64_t n = tp_shape_elements(&(struct tp_shape){
-        6, { out->dim[1], out->dim[2], out->dim[3], a->window.kernel[0], a->window.kernel[1],
+        6, { height, width, out->dim[3], a->window.kernel[0], a->window.kernel[1],
              a->in_channels / a->groups } });
     return n < TP_ANY ? INT64_MAX : n;
 }
@@ -220,8 +259,8 @@ static const char *conv_algorithm(const struct tp_step *st)
     if (tp_depthwise_is(a)) return a->groups == a->filters ? "depthwise" : "in groups";
     switch (a->packed.form) {
     case TP_CONV_DIRECT: break;
-    case TP_CONV_WINOGRAD_2: return "winograd 2x2";
-    case TP_CONV_WINOGRAD_4: return "winograd 4x4";
+    case TP_CONV_WINOGRAD_2: return a->pooled ? "winograd 2x2, max" : "winograd 2x2";
+    case TP_CONV_WINOGRAD_4: return a->pooled ? "winograd 4x4, max" : "winograd 4x4";
     }
     return a->groups > 1 ? "direct in groups" : "direct";
 }

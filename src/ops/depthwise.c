@@ -32,6 +32,7 @@ struct depthwise_plan {
     struct tp_window_fit fit;
     bool slides;                     /* a window that slides; else the stretches below */
     int block, n_blocks;             /* channels taken at a time; the last block has some more */
+    int64_t some_rows;               /* of the output that are finished together */
     int n_stretches;
     struct stretch *stretches;
     struct taps *taps;               /* [kw + 1], by n; only those that occur are filled */
@@ -90,6 +91,8 @@ static void choose_block(struct depthwise_plan *plan, const struct tp_window *w,
     plan->block = (int)(fit > LEAST_BLOCK ? fit : LEAST_BLOCK);
     plan->n_blocks = (int)(in->dim[3] / plan->block);
     if (!plan->n_blocks) plan->n_blocks = 1;
+    const int64_t row = (in->dim[2] * w->strides[0] + plan->fit.out[1]) * in->dim[3];
+    plan->some_rows = 1 + (int64_t)(tp_cpu_cache_bytes(2) / 4 / sizeof(float)) / row;
 }
 
 bool tp_depthwise_plan(struct tp_step *st, struct tp_arena *arena, struct tp_err *err)
@@ -192,37 +195,51 @@ static void slide_row(const struct job *j, int64_t image, int y, int begin, int 
         .scale = nd->scale, .shift = nd->shift, .lo = j->lo, .hi = j->hi,
     };
     (w->kernel[1] == 3 ? st->k->depthwise_3 : st->k->depthwise_5)(&r);
-    if (!nd->residual && !j->activate) return;
-    if (begin == 0 && end == channels) {
-        finish(j, r.out, at, plan->fit.out[1] * channels);
-        return;
-    }
-    for (int x = 0; x < plan->fit.out[1]; x++)
-        finish(j, r.out + x * channels + begin, at + x * channels + begin, end - begin);
+}
+
+/* Where the channels of a block end. */
+static int block_end(const struct job *j, int64_t block)
+{
+    const struct depthwise_plan *plan = j->st->state;
+    return block + 1 < plan->n_blocks ? (int)(block + 1) * plan->block : (int)j->st->in->dim[3];
 }
 
 static void slide_block(const struct job *j, int block, int64_t begin, int64_t end)
 {
     const struct depthwise_plan *plan = j->st->state;
-    const int height = plan->fit.out[0], channels = (int)j->st->in->dim[3];
-    const int stop = block + 1 < plan->n_blocks ? (block + 1) * plan->block : channels;
+    const int height = plan->fit.out[0];
     for (int64_t i = begin; i < end; i++)
-        slide_row(j, i / height, (int)(i % height), block * plan->block, stop);
+        slide_row(j, i / height, (int)(i % height), block * plan->block, block_end(j, block));
 }
 
-/* Rows [begin, end) of all images. */
+/* Rows [begin, end) of all images. What comes behind the sums is done on some whole rows that are
+ * in the second-level cache still: by pixel and block, 56x56x144 with EfficientNet's swish took
+ * 0.19 ms, so 0.15. */
 static void slide_rows(const void *ctx, int64_t begin, int64_t end)
 {
-    const struct depthwise_plan *plan = ((const struct job *)ctx)->st->state;
-    for (int block = 0; block < plan->n_blocks; block++) slide_block(ctx, block, begin, end);
+    const struct job *j = ctx;
+    const struct depthwise_plan *plan = j->st->state;
+    const int64_t row = j->st->out.dim[2] * j->st->out.dim[3];
+    const int64_t most = j->activate || j->st->node->residual ? plan->some_rows : end - begin;
+    for (int64_t i = begin, stop; i < end; i = stop) {
+        stop = end - i < most ? end : i + most;
+        for (int block = 0; block < plan->n_blocks; block++) slide_block(j, block, i, stop);
+        finish(j, j->io->out + i * row, i * row, (stop - i) * row);
+    }
 }
 
 /* Blocks [begin, end), for more threads than there are rows. */
 static void slide_blocks(const void *ctx, int64_t begin, int64_t end)
 {
     const struct job *j = ctx;
-    const int64_t rows = j->st->out.dim[0] * j->st->out.dim[1];
-    for (int64_t block = begin; block < end; block++) slide_block(j, (int)block, 0, rows);
+    const struct depthwise_plan *plan = j->st->state;
+    const int64_t rows = j->st->out.dim[0] * j->st->out.dim[1], channels = j->st->out.dim[3];
+    for (int64_t block = begin; block < end; block++) {
+        const int64_t first = block * plan->block, n = block_end(j, block) - first;
+        slide_block(j, (int)block, 0, rows);
+        for (int64_t pixel = 0; pixel < rows * j->st->out.dim[2]; pixel++)
+            finish(j, j->io->out + pixel * channels + first, pixel * channels + first, n);
+    }
 }
 
 static void run_rows(const void *ctx, int64_t begin, int64_t end)

@@ -28,6 +28,10 @@ struct tp_conv_attr {                /* Conv: also Dense's big brother, depthwis
     int groups;
     int filters;                     /* output channels, a multiple of groups */
     int in_channels;                 /* input channels, a multiple of groups */
+    bool pooled;                     /* of the result, maxima of 2x2 pixels without overlap come
+                                        out; by Winograd's method, and no residual */
+    bool gated;                      /* the second input, [n, 1, 1, in_channels], scales the first;
+                                        1x1 and one group only */
     const float *kernel;             /* [kh, kw, in_channels / groups, filters] */
     struct tp_conv_packed packed;    /* what prepare() made of it */
 };

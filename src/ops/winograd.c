@@ -179,10 +179,11 @@ static void turn_out(const struct job *j, int64_t first, int64_t n, int64_t pane
 {
     const struct winograd_plan *p = j->plan;
     const struct tp_node *nd = j->st->node;
-    const int nr = j->st->k->nr;
+    const int nr = j->st->k->nr, shrunk = nd->attr.conv.pooled ? 2 : 1;
+    const int64_t height = p->fit.out[0] / shrunk, width = p->fit.out[1] / shrunk;
     const int64_t column = panel * nr, step = j->st->out_step;
     struct tp_winograd_out w = {
-        .plane = p->group * p->block * nr, .row = p->fit.out[1] * step, .pixel = step,
+        .plane = p->group * p->block * nr, .row = width * step, .pixel = step,
         .n = (int)least(nr, nd->attr.conv.filters - column), .lo = j->lo, .hi = j->hi,
         .scale = nd->scale ? nd->scale + column : NULL,
         .shift = nd->shift ? nd->shift + column : NULL,
@@ -190,13 +191,13 @@ static void turn_out(const struct job *j, int64_t first, int64_t n, int64_t pane
     for (int64_t t = 0; t < n; t++) {
         const struct at at = tile_at(p, first + t);
         const int64_t pixel =
-            ((at.image * p->fit.out[0] + at.y) * p->fit.out[1] + at.x) * step + column;
+            ((at.image * height + at.y / shrunk) * width + at.x / shrunk) * step + column;
         w.m = m + t * nr;
         w.out = j->io->out + pixel;
         w.residual = j->residual ? j->residual + pixel : NULL;
         w.rows = (int)least(p->m, p->fit.out[0] - at.y);
         w.columns = (int)least(p->m, p->fit.out[1] - at.x);
-        j->turn->out(&w);
+        (shrunk > 1 ? j->turn->out_max : j->turn->out)(&w);
         if (j->activate) activate(j, &w);
     }
 }

@@ -187,6 +187,30 @@ static void the_epilogue_is_scale_shift_residual_activation_in_that_order(void *
         }
 }
 
+static void a_gate_scales_the_input_channels_of_its_own_image(void **state)
+{
+    static const struct layer layers[] = {
+        { 1, 7, 9, 5, 3, 1, { 1, 1 }, PLAIN },
+        { 3, 5, 6, 40, 70, 1, { 1, 1 }, PLAIN },
+        { 2, 6, 7, 33, 17, 1, { 1, 1 }, { 2, 2 }, { 1, 1 }, TP_PADDING_EXPLICIT, { 1, 0, 2, 1 } },
+    };
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (int residual = 0; residual < 2; residual++) {
+            const struct layer *l = &layers[i];
+            struct tp_node nd = conv(l);
+            struct tp_shape in[3] = { input_of(l), TP_SHAPE4(l->batch, 1, 1, l->channels) };
+            struct tp_err err = { 0 };
+            nd.attr.conv.gated = true;
+            nd.act.kind = TP_ACT_TANH;
+            nd.residual = residual;
+            nd.n_inputs = 2 + residual;
+            assert_true(nd.op->shape(&nd, in, &in[2], &err));
+            check_node_random(&nd, in, 3e-6);
+            free_conv(&nd);
+        }
+}
+
 static void a_nan_pixel_reaches_all_windows_over_it_through_relu(void **state)
 {
     struct layer l = { 1, 5, 5, 2, 33, 1, { 3, 3 }, PLAIN, TP_PADDING_SAME, { 0 } };
@@ -255,6 +279,7 @@ int main(void)
         cmocka_unit_test(maps_of_one_pixel_and_windows_as_large_as_the_map_work),
         cmocka_unit_test(many_tiles_and_padded_batches_are_cut_without_a_seam),
         cmocka_unit_test(the_epilogue_is_scale_shift_residual_activation_in_that_order),
+        cmocka_unit_test(a_gate_scales_the_input_channels_of_its_own_image),
         cmocka_unit_test(a_nan_pixel_reaches_all_windows_over_it_through_relu),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(open_sizes_stay_open_and_multiply_adds_are_counted),

@@ -272,6 +272,141 @@ static void padding_that_is_not_the_convolutions_stays(void **state)
     tp_graph_free(g);
 }
 
+/* ---- gates ----------------------------------------------------------------------------------- */
+
+static struct tp_node pointwise(struct tp_graph *g, int from, int filters)
+{
+    return conv_node(g, from, filters, 1, 1, 1);
+}
+
+static int put_product(struct tp_graph *g, int a, int b)
+{
+    return put(g, (struct tp_node){ .op = &tp_op_binary, .attr.binary = TP_BINARY_MUL }, ON(a, b));
+}
+
+/* [n, 1, 1, channels] of a map, as squeeze and excitation make it. */
+static int put_gate(struct tp_graph *g, int from)
+{
+    struct tp_node mean = { .op = &tp_op_global_pool,
+                            .attr.pool = { .kind = TP_OP_AVG, .keep_dims = true } };
+    struct tp_node sigmoid = pointwise(g, from, channels_of(g, from));
+    sigmoid.act.kind = TP_ACT_SIGMOID;
+    int squeezed = put(g, mean, ON(from));
+    return put(g, sigmoid, ON(squeezed));
+}
+
+static void a_gate_in_front_of_a_pointwise_convolution_is_part_of_it(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(13, 12, 5);
+    int x = put_max_pool(g, put_padding(g, 0, 1, 1, 1, 1)), gate = put_gate(g, x);
+    int left = put_product(g, x, gate), right = put_product(g, gate, x);
+    int a = put(g, pointwise(g, left, 5), ON(left)), b = put(g, pointwise(g, right, 9), ON(right));
+    int sum = put_relu(g, put_add(g, put_batch_norm(g, a), x));
+    assert_int_equal(check_layers(g, ON(a)), 5);         /* pad, pool, mean, its convolution, a */
+    assert_int_equal(check_layers(g, ON(b)), 5);
+    assert_int_equal(check_layers(g, ON(sum)), 5);
+    assert_int_equal(check_layers(g, ON(a, left)), 6);   /* that layer as it is, too */
+    assert_int_equal(check_layers(g, ON(sum, gate, x)), 5);
+    tp_graph_free(g);
+}
+
+static void gates_that_a_convolution_cannot_take_stay(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(6, 5, 8);
+    int gate = put_gate(g, 0), gated = put_product(g, 0, gate);
+    int wide = put(g, conv_node(g, gated, 4, 1, 3, 1), ON(gated));
+    int grouped = put(g, conv_node(g, gated, 4, 2, 1, 1), ON(gated));
+    int many = put(g, pointwise(g, gated, 40), ON(gated));           /* more work on weights */
+    int active = put_relu(g, gated), behind = put(g, pointwise(g, active, 4), ON(active));
+    int square = put_product(g, 0, 0), squared = put(g, pointwise(g, square, 4), ON(square));
+    int single = put_gate(g, put_conv(g, 0, 1)), one = put_product(g, 0, single);
+    int scaled = put(g, pointwise(g, one, 4), ON(one));
+    int twice = put(g, pointwise(g, gated, 4), ON(gated));
+    assert_int_equal(check_layers(g, ON(wide)), 4);
+    assert_int_equal(check_layers(g, ON(grouped)), 4);
+    assert_int_equal(check_layers(g, ON(many)), 4);
+    assert_int_equal(check_layers(g, ON(behind)), 4);
+    assert_int_equal(check_layers(g, ON(squared)), 2);
+    assert_int_equal(check_layers(g, ON(scaled)), 5);
+    assert_int_equal(check_layers(g, ON(twice, wide)), 5);
+    assert_int_equal(check_layers(g, ON(twice)), 3);
+    tp_graph_free(g);
+}
+
+/* ---- maxima ---------------------------------------------------------------------------------- */
+
+static void maxima_of_four_are_part_of_a_winograd_convolution(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(20, 18, 16);
+    int conv = put_conv(g, 0, 20), relu = put_relu(g, put_batch_norm(g, conv));
+    int pool = put_max_pool(g, relu), plain = put_max_pool(g, put_conv(g, 0, 16));
+    int next = put_max_pool(g, put_relu(g, put_conv(g, plain, 33)));
+    assert_int_equal(check_layers(g, ON(pool)), 1);
+    assert_int_equal(check_layers(g, ON(plain)), 1);
+    assert_int_equal(check_layers(g, ON(pool, relu)), 2);            /* the whole map, too */
+    assert_int_equal(check_layers(g, ON(pool, conv)), 3);
+    assert_int_equal(check_layers(g, ON(next)), 2);
+    tp_graph_free(g);
+}
+
+static void what_follows_maxima_stays(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(20, 18, 16);
+    int small = put_max_pool(g, 0);
+    int bn = put_batch_norm(g, put_max_pool(g, put_conv(g, 0, 16)));
+    int relu = put_relu(g, put_max_pool(g, put_conv(g, 0, 16)));
+    int sum = put_add(g, put_max_pool(g, put_conv(g, 0, 16)), small);
+    int twice = put_max_pool(g, put_max_pool(g, put_conv(g, 0, 16)));
+    int joined = put(g, (struct tp_node){ .op = &tp_op_concat, .attr.axis.axis = 3 },
+                     ON(put_max_pool(g, put_conv(g, 0, 17)), small));
+    assert_int_equal(check_layers(g, ON(bn)), 2);
+    assert_int_equal(check_layers(g, ON(relu)), 2);
+    assert_int_equal(check_layers(g, ON(sum)), 3);
+    assert_int_equal(check_layers(g, ON(twice)), 2);
+    assert_int_equal(check_layers(g, ON(joined)), 3);
+    tp_graph_free(g);
+}
+
+static int put_pool(struct tp_graph *g, int from, struct tp_node nd)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        if (!nd.attr.pool.window.kernel[axis]) nd.attr.pool.window.kernel[axis] = 2;
+        if (!nd.attr.pool.window.strides[axis]) nd.attr.pool.window.strides[axis] = 2;
+        nd.attr.pool.window.dilations[axis] = 1;
+    }
+    nd.op = &tp_op_pool;
+    return put(g, nd, ON(from));
+}
+
+#define POOL(...) (struct tp_node){ .attr.pool = { __VA_ARGS__ } }
+
+static void other_pools_stay(void **state)
+{
+    (void)state;
+    struct tp_graph *g = network(19, 18, 16);
+    struct tp_node swish = { .op = &tp_op_activation, .act.kind = TP_ACT_SWISH };
+    int conv = put_conv(g, 0, 16), dense = put_conv(g, put_max_pool(g, 0), 3);
+    const int layers[] = {
+        put_pool(g, conv, POOL(.kind = TP_OP_AVG)), put_pool(g, conv, POOL(.kind = TP_OP_MIN)),
+        put_pool(g, conv, POOL(.kind = TP_OP_MAX, .window.kernel = { 3, 3 })),
+        put_pool(g, conv, POOL(.kind = TP_OP_MAX, .window.strides = { 2, 1 })),
+        put_pool(g, conv, POOL(.kind = TP_OP_MAX, .window.ceil_mode = true)),
+        put_pool(g, conv, POOL(.kind = TP_OP_MAX, .window.padding = TP_PADDING_SAME)),
+        put_pool(g, conv, POOL(.kind = TP_OP_MAX, .window = { .padding = TP_PADDING_EXPLICIT,
+                                                             .pads = { 0, 1, 0, 1 } })),
+        put_max_pool(g, put(g, swish, ON(put_conv(g, 0, 16)))),
+        put_max_pool(g, put_add(g, put_conv(g, 0, 16), 0)),
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        assert_int_equal(check_layers(g, 1, &layers[i]), 2);
+    assert_int_equal(check_layers(g, ON(put_max_pool(g, dense))), 3);
+    tp_graph_free(g);
+}
+
 /* ---- arithmetic with constants --------------------------------------------------------------- */
 
 /* from kind constant, or the other way round. */
@@ -395,6 +530,11 @@ int main(void)
         cmocka_unit_test(sums_that_broadcast_stay),
         cmocka_unit_test(zeros_around_a_map_become_the_convolutions_own),
         cmocka_unit_test(padding_that_is_not_the_convolutions_stays),
+        cmocka_unit_test(a_gate_in_front_of_a_pointwise_convolution_is_part_of_it),
+        cmocka_unit_test(gates_that_a_convolution_cannot_take_stay),
+        cmocka_unit_test(maxima_of_four_are_part_of_a_winograd_convolution),
+        cmocka_unit_test(what_follows_maxima_stays),
+        cmocka_unit_test(other_pools_stay),
         cmocka_unit_test(arithmetic_with_constants_is_part_of_what_it_follows),
         cmocka_unit_test(chains_of_arithmetic_become_one),
         cmocka_unit_test(arithmetic_that_is_no_scale_or_shift_stays),

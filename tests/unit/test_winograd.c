@@ -3,8 +3,10 @@
 #include "check.h"
 #include "ops/parallel.h"
 #include "ops/winograd.h"
+#include "ref.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 struct layer {
     int batch, height, width, channels, filters;
@@ -103,6 +105,59 @@ static void the_epilogue_is_that_of_every_convolution(void **state)
     tp_winograd_set_form(TP_CONV_DIRECT);
 }
 
+/* The largest of each four that lie whole in the map. */
+static void maxima_of(double *to, const double *map, const struct tp_shape *whole,
+                      const struct tp_shape *out)
+{
+    const int64_t width = whole->dim[2], channels = whole->dim[3];
+    for (int64_t i = 0; i < tp_shape_elements(out); i++) {
+        const int64_t c = i % channels, x = i / channels % out->dim[2];
+        const int64_t y = i / channels / out->dim[2] % out->dim[1];
+        const int64_t n = i / channels / out->dim[2] / out->dim[1];
+        to[i] = -INFINITY;
+        for (int k = 0; k < 4; k++) {
+            const int64_t row = n * whole->dim[1] + 2 * y + k / 2;
+            const double v = map[(row * width + 2 * x + k % 2) * channels + c];
+            if (v > to[i]) to[i] = v;
+        }
+    }
+}
+
+static void maxima_of_four_are_those_of_the_finished_map(void **state)
+{
+    static const struct layer layers[] = {
+        { 1, 16, 16, 32, 32, { 1, 1, 1, 1 } }, { 2, 19, 18, 33, 35, { 1, 1, 1, 1 } },
+        { 1, 18, 21, 40, 17, { 0, 0, 0, 0 } }, { 3, 7, 7, 32, 65, { 1, 1, 1, 1 } },
+        { 1, 2, 3, 33, 31, { 1, 1, 1, 1 } },   { 1, 41, 6, 16, 300, { 2, 0, 1, 3 } },
+    };
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        const struct layer *l = &layers[i / 2];
+        const struct tp_shape in = input_of(l);
+        struct tp_shape whole, out;
+        struct tp_err err = { 0 };
+        struct tp_node nd = conv(l);
+        float *x = guarded_random(tp_shape_elements(&in), 3);
+        nd.act = (struct tp_act){ TP_ACT_CLAMP, 0, 6, 0 };
+        assert_true(nd.op->shape(&nd, &in, &whole, &err));
+        double *map = ref_node(&nd, &in, &x, &whole);
+        nd.attr.conv.pooled = true;
+        assert_true(nd.op->shape(&nd, &in, &out, &err));
+        assert_int_equal(out.dim[2], whole.dim[2] / 2);
+        assert_int_equal(nd.op->macs(&nd, &in, &out),
+                         whole.dim[1] * whole.dim[2] * 9 * l->channels * l->filters);
+        double *want = calloc((size_t)tp_shape_elements(&out), sizeof *want);
+        maxima_of(want, map, &whole, &out);
+        tp_winograd_set_form(i % 2 ? TP_CONV_WINOGRAD_4 : TP_CONV_WINOGRAD_2);
+        check_node_against(&nd, &in, &x, want, 6e-6);
+        guarded_free(x);
+        free(map);
+        free(want);
+        free_conv(&nd);
+    }
+    tp_winograd_set_form(TP_CONV_DIRECT);
+}
+
 static void it_is_chosen_where_it_is_faster(void **state)
 {
     const struct layer l = { 1, 56, 56, 64, 64, { 1, 1, 1, 1 } };
@@ -146,6 +201,7 @@ int main(void)
         cmocka_unit_test(maps_of_any_size_match_the_definition),
         cmocka_unit_test(many_blocks_and_panels_match_the_definition),
         cmocka_unit_test(the_epilogue_is_that_of_every_convolution),
+        cmocka_unit_test(maxima_of_four_are_those_of_the_finished_map),
         cmocka_unit_test(it_is_chosen_where_it_is_faster),
     };
     tp_parallel_set_most(4);         /* as many as check.h runs with, wherever this is */
