@@ -3,7 +3,7 @@
 # make test        installs what is missing, builds, runs every test
 # make test-onnx   ONNX's own operator tests alone, with a table per operator
 # make test-torch  networks of torchvision against PyTorch, over HTTP; takes minutes
-# make bench       networks step by step (NETS="a.onnx b.onnx"), and beside ONNX Runtime
+# make bench       the wire and the built-in models; NETS="a.onnx b.onnx": those, beside ONNX Runtime
 # make asan        everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
 # make install     into $(DESTDIR)$(PREFIX)
 
@@ -16,7 +16,7 @@ BUILD_CC ?= cc
 ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
 VERSION := $(shell sed -n 's/.*TP_VERSION "\(.*\)"/\1/p' include/tidepool.h)
 
-LIB_PACKAGES := jansson libjpeg spng libwebp libprotobuf-c
+LIB_PACKAGES := jansson libdeflate libjpeg spng libwebp libprotobuf-c
 PACKAGES := libmicrohttpd $(LIB_PACKAGES)
 # -ffp-contract=fast: gcc fuses a*b+c under gnu11 only, and some compilers not at all without it.
 CFLAGS   ?= -O2 -g
@@ -47,7 +47,8 @@ APP_SRC  := src/main.c $(wildcard src/service/*.c src/http/*.c src/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o) \
 	$(BUILD)/obj/gen/onnx.pb-c.o
 APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
-UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/cli/flags.c src/cli/inputs.c)
+UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/cli/flags.c src/cli/inputs.c \
+	src/cli/outputs.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 # Asked once, and not before something is compiled: `make serve` may have to install them first.
@@ -122,8 +123,18 @@ test-torch:
 	/usr/bin/python3 tests/torch/compare.py $(BUILD)/tidepool $(NETS)
 
 # NETS="a.onnx b.onnx": without, the built-in models. tests/bench/compare.js says what it compares.
-bench: all
-	@tests/bench/bench.sh $(BUILD)/tidepool $(NETS)
+bench: all $(BUILD)/bench/wire $(if $(shell pkg-config --exists simdjson && command -v c++),$(BUILD)/bench/codec)
+	@tests/bench/bench.sh $(BUILD) $(NETS)
+
+# Bytes through HTTP, and the text codec beside simdjson, Jansson and std::to_chars (C++, where there
+# are simdjson and a compiler).
+$(BUILD)/bench/wire: tests/bench/wire.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) $(LDFLAGS) -o $@ $< $(APP_LIBS)
+
+$(BUILD)/bench/codec: tests/bench/codec.cc $(BUILD)/libtidepool.a
+	@mkdir -p $(@D)
+	c++ -std=c++17 -O2 -fopenmp -Iinclude -Isrc -o $@ $^ -lsimdjson $(LIB_LIBS)
 
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit

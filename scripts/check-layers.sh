@@ -26,10 +26,10 @@ check() {
       by_level[7] = "cli/ or main.c"
       # A room is where a library may be known; "one" says that a single file of it may.
       split("microhttpd.h http/ jansson.h formats/ turbojpeg.h formats/ jpeglib.h formats/ " \
-            "spng.h formats/ webp/ formats/ omp.h ops/ protobuf-c/ formats/onnx* " \
+            "spng.h formats/ webp/ formats/ libdeflate.h formats/ omp.h ops/ protobuf-c/ formats/onnx* " \
             "onnx.pb-c.h formats/onnx*", d, " ")
       for (i = 1; i in d; i += 2) door[d[i]] = d[i + 1]
-      split("turbojpeg.h jpeglib.h spng.h webp/", s, " ")
+      split("turbojpeg.h jpeglib.h spng.h webp/ libdeflate.h", s, " ")
       for (i in s) one[s[i]] = 1
     }
     function bad(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; violations++ }
@@ -113,6 +113,8 @@ service/a.c|#include <microhttpd.h>|only http/
 formats/a.h formats/b.c|#include <jansson.h>|
 graph/a.c|#include <jansson.h>|only formats/
 formats/a.c|#include <spng.h>|
+http/a.c|#include <libdeflate.h>|only formats/
+formats/a.c formats/b.c|#include <libdeflate.h>|second file
 formats/a.c formats/b.c|#include <spng.h>|second file
 formats/a.h|#include <turbojpeg.h>|included by a header
 http/a.c|#include <webp/decode.h>|only formats/

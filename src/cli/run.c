@@ -7,7 +7,7 @@
 
 #include "base/cpu.h"
 #include "cli/cli.h"
-#include "cli/inputs.h"
+#include "cli/outputs.h"
 #include "formats/file.h"
 #include "formats/json.h"
 #include "ops/parallel.h"
@@ -19,7 +19,9 @@ struct run {
     const char *folder, *out_path;
     int threads;
     bool resume;
-    FILE *out;
+    enum tp_form form;
+    FILE *out;                       /* JSON: a line per input */
+    struct tp_outputs outputs;       /* other forms: a file per input */
     struct tp_served served;
     struct tp_seat seat;
     struct tp_inputs inputs;
@@ -58,9 +60,19 @@ static bool write_line(const struct run *r, const char *path, const struct tp_bu
     return ok;
 }
 
-static bool run_one(struct run *r, const char *path, struct tp_err *err)
+/* Bytes as they are, to a file or to standard output. */
+static bool write_bytes(const char *path, const struct tp_buf *reply, struct tp_err *err)
+{
+    if (path) return tp_outputs_write(path, reply->data, reply->n_bytes, err);
+    if (fwrite(reply->data, 1, reply->n_bytes, stdout) == reply->n_bytes && !fflush(stdout))
+        return true;
+    return tp_fail(err, TP_IO, "stdout: %s", strerror(errno));
+}
+
+static bool run_one(struct run *r, int i, struct tp_err *err)
 {
     struct tp_job job;
+    const char *path = r->inputs.paths[i];
     tp_job_init(&job, &r->limits);
     job.served = &r->served;
     job.options = r->options;
@@ -70,7 +82,8 @@ static bool run_one(struct run *r, const char *path, struct tp_err *err)
         *err = job.err;
         ok = false;
     }
-    ok = ok && write_line(r, path, &job.reply, err);
+    ok = ok && (r->form == TP_FORM_JSON ? write_line(r, path, &job.reply, err)
+                                        : write_bytes(r->outputs.paths[i], &job.reply, err));
     tp_job_fini(&job);
     return ok;
 }
@@ -92,7 +105,7 @@ static bool run_all(struct run *r, struct tp_err *err)
     for (int i = 0; i < r->inputs.n_paths; i++) {
         struct tp_err one = { 0 };
         if (r->inputs.done[i]) r->n_skipped++;
-        else if (!run_one(r, r->inputs.paths[i], &one)) {
+        else if (!run_one(r, i, &one)) {
             r->n_failed++;
             tp_buf_printf(&failures, "%s%s: %s", failures.n_bytes ? "\n" : "", r->inputs.paths[i],
                           one.message);
@@ -111,9 +124,16 @@ static bool run_all(struct run *r, struct tp_err *err)
 
 static bool open_out(struct run *r, struct tp_err *err)
 {
+    if (r->options.format && !tp_form_read(r->options.format, &r->form, err)) return false;
     if (r->resume && !r->out_path)
         return tp_fail(err, TP_INVALID_ARGUMENT,
                        "--resume: goes on with the file of --out; name it");
+    if (r->form != TP_FORM_JSON) {
+        if (!tp_outputs_place(&r->outputs, &r->inputs, r->out_path, tp_form_suffix(r->form), err))
+            return false;
+        if (r->resume) tp_outputs_resume(&r->outputs, &r->inputs);
+        return true;
+    }
     if (r->resume && !tp_inputs_resume(&r->inputs, r->out_path, err)) return false;
     r->out = r->out_path ? fopen(r->out_path, r->resume ? "ae" : "we") : stdout;
     if (r->out) return true;
@@ -161,8 +181,12 @@ int tp_cli_run(int argc, char **argv)
           "nhwc or nchw, default: the model's own" },
         { "nested", TP_FLAG_TEXT, &o->nested, 0, 0, "BOOL", "nested arrays (default) or flat" },
         { "digits", TP_FLAG_TEXT, &o->digits, 0, 0, "N", "significant digits, default: all" },
-        { "format", TP_FLAG_TEXT, &o->format, 0, 0, "F", "json: one line per input" },
-        { "out", TP_FLAG_TEXT, &r.out_path, 0, 0, "FILE", "write there, default: standard output" },
+        { "format", TP_FLAG_TEXT, &o->format, 0, 0, "F",
+          "json (default): a line per input; npy, safetensors, binary, png: a file per input" },
+        { "dtype", TP_FLAG_TEXT, &o->dtype, 0, 0, "T",
+          "fp32 (default), fp16 or uint8, of npy, safetensors and binary" },
+        { "out", TP_FLAG_TEXT, &r.out_path, 0, 0, "FILE",
+          "write there, default: standard output; a folder where there are several files" },
         { "resume", TP_FLAG_SWITCH, &r.resume, 0, 0, "", "skip inputs that --out has already" },
         { "models", TP_FLAG_TEXT, &r.folder, 0, 0, "DIR",
           "folder of models beside the built-in ones" },

@@ -13,6 +13,7 @@ struct settings {
     struct tp_server_options http;
     const char *models;
     int threads, queue_depth, drain_seconds;
+    bool model_control;
     const char *log_level, *log_format;
 };
 
@@ -103,6 +104,7 @@ static bool serve(const struct settings *s, struct tp_err *err)
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
     struct news news = { s, &models, server, n_threads, false };
     if (!tp_loader_start(&loader, &models, n_threads, loaded, &news, err)) goto out;
+    if (s->model_control) tp_server_allow_control(server, loader);
 
     const char *why = wait_for_end(&signals, loader);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
@@ -113,6 +115,7 @@ static bool serve(const struct settings *s, struct tp_err *err)
 out:
     tp_loader_stop(loader);
     tp_server_free(server);
+    tp_loader_free(loader);
     tp_workers_free(workers);
     tp_models_fini(&models);
     if (ok) tp_log(TP_LOG_INFO, "done");
@@ -129,6 +132,8 @@ int tp_cli_serve(int argc, char **argv)
         { "port", TP_FLAG_INT, &s.http.port, 0, 65535, "N", "default 8080; 0: any that is free" },
         { "models", TP_FLAG_TEXT, &s.models, 0, 0, "DIR",
           "folder of models beside the built-in ones" },
+        { "model-control", TP_FLAG_SWITCH, &s.model_control, 0, 0, "",
+          "clients may load and unload models: /v2/repository" },
         { "threads", TP_FLAG_INT, &s.threads, 1, 1024, "N",
           "compute threads at most, default: all processors this process may use" },
         { "queue-depth", TP_FLAG_INT, &s.queue_depth, 1, 100000, "N",

@@ -14,8 +14,9 @@ int tp_cli_version(int argc, char **argv)
     if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
     if (!tp_init(&err)) return tp_cli_fail("version", &err);
     printf("tidepool %s\nkernels: %s\nthreads: %d\nlibraries: libmicrohttpd %s, jansson %s, %s, "
-           "libspng %s, libwebp %s, protobuf-c %s\n",
+           "libspng %s, libwebp %s, libdeflate %s, protobuf-c %s\n",
            TP_VERSION, tp_cpu_name(), tp_cpu_count(), tp_server_library(), tp_json_library(),
-           tp_jpeg_library(), tp_png_library(), tp_webp_library(), tp_protobuf_library());
+           tp_jpeg_library(), tp_png_library(), tp_webp_library(), tp_deflate_library(),
+           tp_protobuf_library());
     return TP_EXIT_DONE;
 }

@@ -7,7 +7,7 @@
 #include "formats/floats.h"
 #include "formats/json.h"
 
-static void write_shape(struct tp_buf *b, const struct tp_shape *s)
+void tp_answer_shape(struct tp_buf *b, const struct tp_shape *s)
 {
     tp_buf_text(b, "[");
     for (int i = 0; i < s->rank; i++) {
@@ -20,8 +20,7 @@ static void write_shape(struct tp_buf *b, const struct tp_shape *s)
 /* Greater comes first, NaN last; what is equal stays in its order. */
 static bool goes_before(float a, float b) { return a > b || (isnan(b) && !isnan(a)); }
 
-/* The indices of the greatest of n values in best[0..top), top <= n. */
-static void find_best(const float *x, int64_t n, int64_t *best, int top)
+void tp_answer_best(const float *x, int64_t n, int64_t *best, int top)
 {
     int found = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -41,7 +40,7 @@ static void write_top(struct tp_buf *b, const struct tp_answer *a, const struct 
     for (int64_t i = 0; i < t->shape.dim[0] && !b->failed; i++) {
         const float *row = t->data + i * k;
         tp_buf_text(b, i ? ",[" : "[");
-        find_best(row, k, best, top);
+        tp_answer_best(row, k, best, top);
         for (int j = 0; j < top; j++) {
             const struct tp_tensor score = { { .rank = 0 }, (float *)row + best[j] };
             tp_buf_text(b, j ? ",{\"label\":" : "{\"label\":");
@@ -50,7 +49,7 @@ static void write_top(struct tp_buf *b, const struct tp_answer *a, const struct 
             tp_buf_text(b, ",\"index\":");
             tp_buf_int(b, best[j]);
             tp_buf_text(b, ",\"score\":");
-            tp_floats_write(b, &score, true, a->digits);
+            tp_floats_write(b, &score, true, a->digits, 1);
             tp_buf_text(b, "}");
         }
         tp_buf_text(b, "]");
@@ -66,13 +65,13 @@ static void write_output(struct tp_buf *b, const struct tp_answer *a,
     if (o->tensor.shape.rank == 4)
         tp_buf_text(b, o->channels_first ? ",\"layout\":\"NCHW\"" : ",\"layout\":\"NHWC\"");
     tp_buf_text(b, ",\"shape\":");
-    write_shape(b, &o->tensor.shape);
+    tp_answer_shape(b, &o->tensor.shape);
     tp_buf_text(b, ",\"data\":");
-    tp_floats_write(b, &o->tensor, a->nested, a->digits);
+    tp_floats_write(b, &o->tensor, a->nested, a->digits, a->n_threads);
     if (o->argmax) {
         const struct tp_tensor places = { o->tensor.shape, (float *)o->argmax };
         tp_buf_text(b, ",\"argmax\":");
-        tp_floats_write(b, &places, a->nested, 0);
+        tp_floats_write(b, &places, a->nested, 0, a->n_threads);
     }
     if (a->top) {
         tp_buf_text(b, ",\"top\":[");

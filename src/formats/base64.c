@@ -2,6 +2,8 @@
 #include "formats/base64.h"
 
 #include <string.h>
+
+#include "base/buf.h"
 #include <strings.h>
 
 enum { SPACE = 64, PAD = 65, OTHER = 66 };
@@ -118,4 +120,23 @@ bool tp_base64_decode(const uint8_t **out, size_t *n_out, const char *text, size
     *out = d.to;
     *n_out = d.n_bytes;
     return true;
+}
+
+void tp_base64_write(struct tp_buf *b, const void *bytes, size_t n_bytes)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = bytes;
+    char *to = tp_buf_reserve(b, (n_bytes + 2) / 3 * 4);
+    if (!to) return;
+    for (size_t i = 0; i < n_bytes; i += 3) {
+        const size_t left = n_bytes - i;
+        const unsigned bits = (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) |
+                              (left > 2 ? p[i + 2] : 0);
+        *to++ = letters[bits >> 18];
+        *to++ = letters[bits >> 12 & 63];
+        *to++ = left > 1 ? letters[bits >> 6 & 63] : '=';
+        *to++ = left > 2 ? letters[bits & 63] : '=';
+    }
+    b->n_bytes += (n_bytes + 2) / 3 * 4;
 }

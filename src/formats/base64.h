@@ -10,4 +10,8 @@
 bool tp_base64_decode(const uint8_t **out, size_t *n_out, const char *text, size_t n_bytes,
                       const char *where, struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
 
+/* Appends bytes as standard base64, padded. */
+struct tp_buf;
+void tp_base64_write(struct tp_buf *b, const void *bytes, size_t n_bytes);
+
 #endif

@@ -54,7 +54,7 @@ static void write_edges(struct tp_buf *b)
                    "  {\"type\": \"Conv2D\", \"name\": \"filters\", \"filters\": 6, "
                    "\"kernel_size\": 3, \"padding\": \"same\", \"use_bias\": false,\n"
                    "   \"kernel\": ");
-    tp_floats_write(b, &t, true, 0);
+    tp_floats_write(b, &t, true, 0, 1);
     tp_buf_text(b, "},\n"
                    "  {\"type\": \"ReLU\", \"name\": \"relu\"},\n"
                    "  {\"type\": \"MaxPooling2D\", \"name\": \"pool\", \"pool_size\": 2, "
@@ -120,7 +120,7 @@ static void write_gabor_kernel(struct tp_buf *b)
                 kernel[y][x][0][i + N_ORIENTATIONS] = (float)odd[y][x];
             }
     }
-    tp_floats_write(b, &t, true, 0);
+    tp_floats_write(b, &t, true, 0, 1);
 }
 
 /* 1x1: output i is the sum of even i and odd i. */
@@ -131,7 +131,7 @@ static void write_pair_kernel(struct tp_buf *b)
     const struct tp_tensor t = { shape, &kernel[0][0] };
     for (int i = 0; i < N_ORIENTATIONS; i++)
         kernel[i][i] = kernel[i + N_ORIENTATIONS][i] = 1;
-    tp_floats_write(b, &t, true, 0);
+    tp_floats_write(b, &t, true, 0, 1);
 }
 
 /* The image at half the size, the pairs' responses, their magnitude, its mean in 4x4 cells. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "formats/json.h"
+#include "formats/oip.h"
 
 /* A number, or null where it is open. */
 static void write_count(struct tp_buf *b, int64_t n)
@@ -92,7 +93,10 @@ void tp_describe_model(struct tp_buf *b, const struct tp_model *m)
     write_text(b, "warning", m->warning);
     tp_buf_text(b, ",\"preprocess\":");
     tp_preprocess_print(b, &m->preprocess);
-    tp_buf_text(b, "}\n");
+    /* TensorFlow Serving asks this path for a model's status. */
+    tp_buf_text(b, ",\"model_version_status\":[{\"version\":\"" TP_MODEL_VERSION "\","
+                   "\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\","
+                   "\"error_message\":\"\"}}]}\n");
 }
 
 /* "(6,6,1)": the shape of one image's value, as Keras's summary has it. */

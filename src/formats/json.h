@@ -2,11 +2,11 @@
  *
  * Jansson reads documents; it does not see numbers in bulk. tp_json_parse() scans the text once:
  * every array made only of numbers (nested or not) is checked on the spot (JSON's number grammar,
- * raggedness) and cut out; Jansson gets the rest with a mark in its place. The numbers are
- * converted later, straight from the text into the place where they are wanted. So a tensor costs 4
- * bytes a number (Jansson alone: 20 to 77 bytes of heap for a byte of hostile text), and duplicate
- * keys, bad UTF-8, depth and trailing bytes are still Jansson's to judge. The mark is a string that
- * begins with U+0000, which no client can write: the scan refuses it in what it is given. */
+ * raggedness), converted and cut out; Jansson gets the rest with a mark in its place. So a tensor
+ * costs 4 bytes a number (Jansson alone: 20 to 77 bytes of heap for a byte of hostile text), and
+ * duplicate keys, bad UTF-8, depth and trailing bytes are still Jansson's to judge. The mark is a
+ * string that begins with U+0000, which no client can write: the scan refuses it in what it is
+ * given. */
 #ifndef TP_JSON_H
 #define TP_JSON_H
 
@@ -22,15 +22,17 @@ struct tp_json {
     const char *text;                /* the caller's; must outlive this */
     struct tp_json_span *spans;      /* in the order of the text, in the arena */
     int n_spans;
+    int n_threads;                   /* that converting may use */
 };
 
-/* Parses one document. `arena` holds the spans. `what` names the document in messages ("body",
- * "pipeline"). Positions in messages are bytes of `text`, counted from 0. Fails on trailing bytes,
- * duplicate keys, nesting deeper than 64 (arrays of numbers: TP_MAX_RANK + 1), and when Jansson
- * would need more than 16 bytes of heap for a byte of the first MiB of text, 10 for one behind it
- * (but 8 MiB are always granted). */
+/* Parses one document. `arena` holds the spans and their numbers. `what` names the document in
+ * messages ("body", "pipeline"). Large arrays of numbers are read by up to n_threads threads (below
+ * 2: by the caller's). Positions in messages are bytes of `text`, counted from 0. Fails on trailing
+ * bytes, duplicate keys, nesting deeper than 64 (arrays of numbers: TP_MAX_RANK + 1), and when more
+ * than 10 bytes of heap would be needed for a byte of text (but 8 MiB are always granted, and 16
+ * bytes for one up to 16 MiB). */
 bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct tp_arena *arena,
-                   const char *what, struct tp_err *err) TP_MUST_USE;
+                   const char *what, int n_threads, struct tp_err *err) TP_MUST_USE;
 void tp_json_fini(struct tp_json *doc);
 
 /* The array of numbers that v stands for, or NULL when v is something else (an array that holds
@@ -45,8 +47,8 @@ bool tp_json_span_shape(const struct tp_json *doc, const struct tp_json_span *sp
 /* How many numbers it holds. */
 int64_t tp_json_span_count(const struct tp_json_span *span);
 
-/* Converts all its numbers, in order, correctly rounded. Fails on one that float32 cannot hold
- * (1e39: the message names it and its byte); too small ones become 0. out: tp_json_span_count(). */
+/* All its numbers, in order, correctly rounded. Fails where float32 cannot hold one (1e39: the
+ * message names the first and its byte); too small ones are 0. out: tp_json_span_count(). */
 bool tp_json_span_floats(const struct tp_json *doc, const struct tp_json_span *span,
                          const char *where, float *out, struct tp_err *err) TP_MUST_USE;
 

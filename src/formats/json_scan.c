@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/floats.h"
+#include "formats/json_parts.h"
 
 enum {
-    MAX_NUMBERS_DEPTH = TP_MAX_RANK + 1,
     MIXED_NUMBERS = 64,              /* an array may hold so many numbers and something else */
     FIRST_SPANS = 8,
     LONG_STRING = 1024,
+    PARALLEL_BYTES = 256 << 10,      /* of text behind an array's begin may be worth threads... */
+    ALONE_BYTES = 32 << 10,          /* ...if so many are the array's for sure */
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -74,103 +75,17 @@ struct scan {
     int depth;                       /* of arrays and objects that are Jansson's */
     const char *mixed[TP_JSON_MAX_DEPTH];   /* open brackets ahead that are known to be Jansson's */
     int n_mixed, next_mixed;
+    struct tp_json_places places;    /* begin: NULL before the first number */
+    float *to, *to_end;              /* for the numbers to come; NULL: there is no room */
     struct tp_json_span *spans;      /* so far: `first`, or malloc()ed */
     struct tp_json_span first[FIRST_SPANS];
     size_t capacity;
 };
 
-/* One array of numbers while it is scanned. Level 0 is around it. */
-struct rows {
-    int depth, deepest;
-    int leaf;                        /* the level at which numbers stand; 0: none seen */
-    uint32_t n_numbers;
-    uint8_t fault;                   /* the first, as in struct tp_json_span */
-    uint32_t fault_byte, fault_length;
-    uint32_t length[TP_JSON_MAX_DEPTH + 2];  /* so far, of the open array at that level */
-    uint32_t wanted[TP_JSON_MAX_DEPTH + 2];  /* of the first array that was closed there */
-    const char *begin[TP_JSON_MAX_DEPTH + 2];
-};
-
-static const uint32_t UNKNOWN = UINT32_MAX;
-
 static const char *skip_space(const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
     return p;
-}
-
-static void note_fault(struct scan *s, struct rows *r, enum tp_json_fault fault, const char *p)
-{
-    if (r->fault) return;
-    r->fault = (uint8_t)fault;
-    r->fault_byte = (uint32_t)(p - s->text);
-}
-
-static bool open_row(struct scan *s, struct rows *r, const char *p)
-{
-    if (s->depth + r->depth == TP_JSON_MAX_DEPTH)
-        return tp_json_scan_fail(s->out, p, "nested deeper than 64");
-    if (r->leaf && r->depth == r->leaf) note_fault(s, r, TP_JSON_RAGGED_DEPTHS, p);
-    r->depth++;
-    r->begin[r->depth] = p;
-    r->length[r->depth] = 0;
-    if (r->depth > r->deepest) r->wanted[r->deepest = r->depth] = UNKNOWN;
-    return true;
-}
-
-static void close_row(struct scan *s, struct rows *r)
-{
-    uint32_t *wanted = &r->wanted[r->depth], length = r->length[r->depth];
-    if (*wanted == UNKNOWN) {
-        *wanted = length;
-    } else if (*wanted != length && !r->fault) {
-        note_fault(s, r, TP_JSON_RAGGED_LENGTHS, r->begin[r->depth]);
-        r->fault_length = *wanted;
-    }
-    r->length[--r->depth]++;
-}
-
-/* A number at another level than the one before it. */
-static bool change_leaf(struct scan *s, struct rows *r, const char *p)
-{
-    if (!r->leaf) r->leaf = r->depth;
-    if (r->leaf != r->deepest || r->leaf != r->depth) note_fault(s, r, TP_JSON_RAGGED_DEPTHS, p);
-    if (r->depth <= MAX_NUMBERS_DEPTH) return true;
-    return tp_fail(s->out->err, TP_INVALID_SHAPE,
-                   "%s: byte %td: numbers nested %d deep; a tensor has at "
-                   "most %d dimensions",
-                   s->out->what, p - s->text, r->depth, TP_MAX_RANK);
-}
-
-/* Scans numbers and brackets from the '[' at p on. Returns the byte behind the last bracket, or the
- * first that is out of place (then r->depth > 0), or NULL with an error. *at_value: a value, not a
- * comma, was due. */
-static const char *scan_rows(struct scan *s, struct rows *r, const char *p, bool *at_value)
-{
-    for (;;) {
-        *at_value = true;
-        p = skip_space(p, s->end);
-        if (p < s->end && *p == '[') {
-            if (!open_row(s, r, p)) return NULL;
-            p = skip_space(p + 1, s->end);
-            if (p == s->end || *p != ']') continue;
-        } else {
-            const char *behind = tp_float_skip(p, s->end);
-            if (!behind) return p;
-            if (r->depth != r->leaf && !change_leaf(s, r, p)) return NULL;
-            r->length[r->depth]++;
-            r->n_numbers++;
-            p = behind;
-        }
-        *at_value = false;
-        for (p = skip_space(p, s->end); p < s->end && *p == ']'; p = skip_space(p, s->end)) {
-            close_row(s, r);
-            p++;
-            if (!r->depth) return p;
-        }
-        if (p == s->end || *p != ',') return p;
-        p++;
-    }
 }
 
 static bool charge(struct scan *s, size_t bytes)
@@ -202,10 +117,14 @@ static struct tp_json_span *new_span(struct scan *s, const char *begin, const ch
     return span;
 }
 
-static bool add_numbers(struct scan *s, const struct rows *r, const char *begin, const char *end)
+static bool add_numbers(struct scan *s, const struct tp_json_rows *r, const char *begin,
+                        const char *end)
 {
     struct tp_json_span *span = new_span(s, begin, end);
     if (!span) return false;
+    if (s->to && r->to - s->to == (ptrdiff_t)r->n_numbers) span->values = s->to;
+    s->to = r->to;
+    span->beyond_byte = r->beyond_byte;
     span->n_numbers = r->n_numbers;
     span->rank = (uint8_t)r->deepest;
     span->fault = r->fault;
@@ -235,8 +154,9 @@ static bool keep_spans(struct scan *s)
 
 /* Numbers, and then at p something else. Small arrays of this kind are documents ("shape": [1,
  * null]); in large ones somebody meant a tensor, and is told where it breaks. */
-static bool leave_to_jansson(struct scan *s, const struct rows *r, const char *p, bool at_value)
+static bool leave_to_jansson(struct scan *s, const struct tp_json_rows *r, const char *p)
 {
+    const bool at_value = r->at_value;
     const char *advice = at_value ? tp_json_scan_advice(p, s->end) : NULL;
     if (advice) return tp_json_scan_fail(s->out, p, advice);
     bool value = p < s->end && strchr("\"{tfn", *p) && *p;
@@ -261,24 +181,55 @@ static bool enter(struct scan *s, const char *p)
     return tp_json_scan_fail(s->out, p, "nested deeper than 64");
 }
 
+/* Room for all the numbers that the text can hold from p on, where the first may stand: but for the
+ * first, each has a comma in front. Without room they are converted when they are asked for. */
+static bool make_room(struct scan *s, const char *p)
+{
+    while (p < s->end && (*p == '[' || *p == ' ' || *p == '\n')) p++;
+    if (s->places.begin || p == s->end || (*p != '-' && (*p < '0' || *p > '9'))) return true;
+    if (!tp_json_places_count(&s->places, p, s->end, s->out->n_threads, s->out->arena)) return true;
+    const int64_t n = 1 + (int64_t)s->places.before[s->places.n_blocks];
+    s->to = tp_arena_floats(s->out->arena, n);
+    if (!s->to) return true;
+    s->to_end = s->to + n;
+    return charge(s, (size_t)n * sizeof *s->to);
+}
+
+/* Scans the array at p into *r, see tp_json_rows_scan(). */
+static const char *scan_rows(struct scan *s, struct tp_json_rows *r, const char *p)
+{
+    const bool large = s->out->n_threads > 1 && s->to && s->end - p >= PARALLEL_BYTES;
+    memset(r, 0, sizeof *r);
+    r->doc = s->out;
+    r->text = s->text;
+    r->end = s->end;
+    r->stop = large ? p + ALONE_BYTES : s->end;
+    r->outer = s->depth;
+    r->to = s->to;
+    r->to_end = s->to_end;
+    p = tp_json_rows_scan(r, p);
+    if (!large || !p || !r->depth || p < r->stop) return p;
+    r->stop = s->end;
+    p = tp_json_parts_scan(r, p, s->out->n_threads, &s->places, s->out->arena);
+    return r->depth ? tp_json_rows_scan(r, p) : p;
+}
+
 /* The '[' at *p: cuts the array out and moves behind it, or leaves it to Jansson. No byte is
  * scanned more than twice: brackets that were open when something else than a number came are
  * remembered, all others before that place close before it. */
 static bool scan_array(struct scan *s, const char **p)
 {
     if (s->next_mixed == s->n_mixed || s->mixed[s->next_mixed] != *p) {
-        struct rows r;
-        bool at_value;
-        memset(&r, 0, offsetof(struct rows, length));
-        r.length[0] = 0;
-        const char *behind = scan_rows(s, &r, *p, &at_value);
+        struct tp_json_rows r;
+        if (!make_room(s, *p)) return false;
+        const char *behind = scan_rows(s, &r, *p);
         if (!behind) return false;
         if (!r.depth) {
             if (r.n_numbers && !add_numbers(s, &r, *p, behind)) return false;
             *p = behind;
             return true;
         }
-        if (!leave_to_jansson(s, &r, behind, at_value)) return false;
+        if (!leave_to_jansson(s, &r, behind)) return false;
     }
     s->next_mixed++;
     return enter(s, (*p)++);

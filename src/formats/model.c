@@ -158,6 +158,17 @@ static bool fail_layer(const struct tp_model *m, const char *layer, struct tp_er
     return false;
 }
 
+const struct tp_layer_info *tp_model_find_layer(const struct tp_model *m, const char *name)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        const struct tp_layer_info *l = &m->layers[i];
+        if (!strcmp(l->name, name) || (l->node && !strcmp(l->node, name)) ||
+            (l->module && !strcmp(l->module, name)))
+            return l;
+    }
+    return NULL;
+}
+
 bool tp_model_check_layer(const struct tp_model *m, const char *layer, struct tp_err *err)
 {
     if (m->graph)

@@ -48,6 +48,10 @@ struct tp_shape tp_model_own_input(const struct tp_model *m);
 /* The value of the net that `name` names (a tensor, a node or a module), or -1. */
 int tp_model_value(const struct tp_model *m, const char *name);
 
+/* What is known of the layer that `name` (a tensor, a node or a module) means; NULL: no such layer
+ * is listed. */
+const struct tp_layer_info *tp_model_find_layer(const struct tp_model *m, const char *name);
+
 /* Whether a tap may name `layer`; fails with the names there are, or why it cannot be computed. */
 bool tp_model_check_layer(const struct tp_model *m, const char *layer,
                           struct tp_err *err) TP_MUST_USE;

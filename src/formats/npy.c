@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/half.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "'<f4' data is used and written as it is");
@@ -111,8 +112,7 @@ static bool read_descr(struct header *h)
     skip_blanks(h);
     if (h->p < h->end && *h->p == '[')
         return tp_fail(h->err, TP_UNSUPPORTED_FORMAT,
-                       "npy: an array of records; send one of float32 or "
-                       "uint8");
+                       "npy: an array of records; send one of float32 or uint8");
     return read_string(h, &h->descr);
 }
 
@@ -173,20 +173,24 @@ static bool find_header(struct header *h, const uint8_t *bytes, size_t n_bytes)
     return true;
 }
 
+static const struct { const char *descr; enum tp_npy_type type; size_t element_bytes; } types[] = {
+    { "<f4", TP_NPY_FLOAT32, 4 }, { "|u1", TP_NPY_UINT8, 1 },   { "<u1", TP_NPY_UINT8, 1 },
+    { "<f2", TP_NPY_FLOAT16, 2 }, { "<f8", TP_NPY_FLOAT64, 8 },
+};
+
 static bool check_type(const struct header *h, struct tp_npy *out, size_t *element_bytes)
 {
-    if (is(h->descr, "<f4")) {
-        out->type = TP_NPY_FLOAT32;
-        *element_bytes = 4;
-    } else if (is(h->descr, "|u1") || is(h->descr, "<u1")) {
-        out->type = TP_NPY_UINT8;
-        *element_bytes = 1;
-    } else {
+    *element_bytes = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (is(h->descr, types[i].descr)) {
+            out->type = types[i].type;
+            *element_bytes = types[i].element_bytes;
+        }
+    if (!*element_bytes)
         return tp_fail(h->err, TP_UNSUPPORTED_FORMAT,
-                       "npy: dtype '%.*s'; float32 ('<f4') and uint8 "
-                       "('|u1') are read: array.astype(numpy.float32)",
-                       h->descr.n, h->descr.text);
-    }
+                       "npy: dtype '%.*s'%s; float32 ('<f4'), float16, float64 and uint8 ('|u1') "
+                       "are read: array.astype(numpy.float32)", h->descr.n, h->descr.text,
+                       h->descr.n && *h->descr.text == '>' ? " is big-endian" : "");
     if (h->fortran_order)
         return tp_fail(h->err, TP_UNSUPPORTED_FORMAT, "npy: Fortran order; C order is read: "
                        "numpy.ascontiguousarray(array)");
@@ -211,16 +215,44 @@ bool tp_npy_parse(struct tp_npy *out, const void *bytes, size_t n_bytes, int64_t
     return true;
 }
 
-void tp_npy_write(struct tp_buf *b, const struct tp_tensor *t)
+/* ---- values ---------------------------------------------------------------------------------- */
+
+void tp_npy_floats(const struct tp_npy *npy, float *out)
+{
+    const int64_t n = tp_shape_elements(&npy->shape);
+    const uint8_t *from = npy->data;             /* may be unaligned */
+    double x;
+    switch (npy->type) {
+    case TP_NPY_FLOAT32:
+        memcpy(out, from, (size_t)n * sizeof *out);
+        return;
+    case TP_NPY_UINT8:
+        for (int64_t i = 0; i < n; i++) out[i] = from[i];
+        return;
+    case TP_NPY_FLOAT16:
+        for (int64_t i = 0; i < n; i++)
+            out[i] = tp_half_float((uint32_t)from[2 * i] | (uint32_t)from[2 * i + 1] << 8);
+        return;
+    case TP_NPY_FLOAT64:
+        for (int64_t i = 0; i < n; i++) {
+            memcpy(&x, from + 8 * i, sizeof x);
+            out[i] = (float)x;
+        }
+        return;
+    }
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+void tp_npy_begin(struct tp_buf *b, const char *descr, const struct tp_shape *s)
 {
     char line[ALIGN_BYTES];
     const size_t before = b->n_bytes, prefix = MAGIC_BYTES + 4;
     tp_buf_bytes(b, magic, MAGIC_BYTES);
     tp_buf_bytes(b, "\1\0\0\0", 4);                           /* the length is filled in below */
-    tp_buf_text(b, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-    for (int i = 0; i < t->shape.rank; i++)
-        tp_buf_printf(b, t->shape.rank == 1 ? "%" PRId64 "," : i ? ", %" PRId64 : "%" PRId64,
-                      t->shape.dim[i]);
+    tp_buf_printf(b, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    for (int i = 0; i < s->rank; i++)
+        tp_buf_printf(b, s->rank == 1 ? "%" PRId64 "," : i ? ", %" PRId64 : "%" PRId64, s->dim[i]);
     tp_buf_text(b, "), }");
 
     size_t so_far = b->n_bytes - before;
@@ -228,10 +260,14 @@ void tp_npy_write(struct tp_buf *b, const struct tp_tensor *t)
     memset(line, ' ', sizeof line);
     tp_buf_bytes(b, line, blanks);
     tp_buf_bytes(b, "\n", 1);
-    if (!b->failed) {
-        size_t length = b->n_bytes - before - prefix;
-        b->data[before + MAGIC_BYTES + 2] = (char)(length & 0xFF);
-        b->data[before + MAGIC_BYTES + 3] = (char)(length >> 8);
-    }
+    if (b->failed) return;
+    size_t length = b->n_bytes - before - prefix;
+    b->data[before + MAGIC_BYTES + 2] = (char)(length & 0xFF);
+    b->data[before + MAGIC_BYTES + 3] = (char)(length >> 8);
+}
+
+void tp_npy_write(struct tp_buf *b, const struct tp_tensor *t)
+{
+    tp_npy_begin(b, "<f4", &t->shape);
     tp_buf_bytes(b, t->data, (size_t)tp_shape_elements(&t->shape) * sizeof *t->data);
 }

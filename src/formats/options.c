@@ -61,7 +61,7 @@ bool tp_options_set(struct tp_options *o, const char *key, const char *value, st
     }
     return tp_fail(err, TP_INVALID_ARGUMENT, "unknown parameter '%.40s'; there are: layers, pool, "
                    "window, stride, padding, ceil, grid, pyramid, rois, p, argmax, normalize, "
-                   "concat, top, layout, nested, digits, format", key);
+                   "concat, top, layout, nested, digits, format, dtype", key);
 }
 
 bool tp_options_merge(struct tp_options *o, const struct tp_options *body, struct tp_err *err)
@@ -85,16 +85,14 @@ const char *tp_options_about_layers(const struct tp_options *o)
 
 /* ---- the answer's form ----------------------------------------------------------------------- */
 
-/* Forms of the contract that this version does not write are refused by name, not ignored. */
-static bool refuse_later_forms(const struct tp_options *o, struct tp_err *err)
+/* The words that say how numbers are written; what fits which form is checked later. */
+static bool read_form(const struct tp_options *o, struct tp_ask *ask, struct tp_err *err)
 {
-    if (o->format && strcmp(o->format, "json"))
-        return tp_fail(err, TP_INVALID_ARGUMENT, "format=%.32s: not available in this version; "
-                       "answers are json", o->format);
-    if (o->dtype)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "dtype: not available in this version, whose "
-                       "answers are json");
-    return true;
+    ask->form_given = o->format != NULL;
+    ask->dtype_given = o->dtype != NULL;
+    ask->json_word = o->top ? "top" : o->nested ? "nested" : o->digits ? "digits" : NULL;
+    if (o->format && !tp_form_read(o->format, &ask->form, err)) return false;
+    return !o->dtype || tp_form_read_dtype(o->dtype, &ask->dtype, err);
 }
 
 static bool read_normalize(const char *text, bool *normalize, struct tp_err *err)
@@ -113,7 +111,7 @@ static bool read_common(const struct tp_options *o, const struct tp_model *m, st
 {
     *ask = (struct tp_ask){ .nested = true };
     *c = (struct common){ .channels_first = m->channels_first };
-    if (!refuse_later_forms(o, err)) return false;
+    if (!read_form(o, ask, err)) return false;
     if (o->layout) {
         c->channels_first = !strcmp(o->layout, "nchw");
         if (!c->channels_first && strcmp(o->layout, "nhwc"))
@@ -201,7 +199,7 @@ bool tp_options_ask(const struct tp_options *o, const struct tp_model *m, struct
         ask->taps[i] = like;
         if (ask->concat && !join(ask, i, err)) return false;
     }
-    return true;
+    return !ask->form_given || tp_ask_check_form(ask, err);
 }
 
 /* One tap from the words of its own output. */
@@ -238,10 +236,38 @@ bool tp_options_ask_each(const struct tp_options *o, const struct tp_options *ou
     for (int i = 0; i < n_outputs; i++)
         if (!ask_one(&outputs[i], &c, names[i], m, ask, i, arena, err))
             return tp_fail_in(err, "outputs[%d]", i);
-    return true;
+    return !ask->form_given || tp_ask_check_form(ask, err);
 }
 
 /* ---- asks ------------------------------------------------------------------------------------ */
+
+static bool has_argmax(const struct tp_ask *ask)
+{
+    for (int i = 0; i < ask->n_taps; i++)
+        if (ask->taps[i].argmax) return true;
+    return false;
+}
+
+bool tp_ask_check_form(const struct tp_ask *ask, struct tp_err *err)
+{
+    const enum tp_form form = ask->form;
+    const char *name = tp_form_name(form);
+    const bool one = form == TP_FORM_NPY || form == TP_FORM_BINARY;
+    if (ask->dtype_given && (form == TP_FORM_JSON || form == TP_FORM_PNG))
+        return tp_fail(err, TP_INVALID_ARGUMENT, "dtype: not of format=%s; give it with "
+                       "format=npy, safetensors or binary", name);
+    if (ask->json_word && form != TP_FORM_JSON)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "%s: of JSON answers, and this one is %s; leave "
+                       "one of them out", ask->json_word, name);
+    if (has_argmax(ask) && form != TP_FORM_JSON && form != TP_FORM_SAFETENSORS)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "argmax: format=%s has no room for it; ask for "
+                       "json or safetensors", name);
+    if (one && ask->n_taps > 1 && !ask->concat)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "format=%s holds one output, and %d are asked "
+                       "for; format=safetensors holds them all, concat=true makes one of them",
+                       name, ask->n_taps);
+    return true;
+}
 
 bool tp_ask_has_boxes(const struct tp_ask *ask)
 {

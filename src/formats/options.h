@@ -3,6 +3,7 @@
 #ifndef TP_OPTIONS_H
 #define TP_OPTIONS_H
 
+#include "formats/form.h"
 #include "formats/model.h"
 
 /* The words as they came; NULL where nothing was said. */
@@ -42,6 +43,11 @@ struct tp_ask {
     int top;                         /* best labels to name, 0: none */
     bool nested;                     /* data as nested arrays (the default) or flat */
     int digits;                      /* significant digits, 0: shortest text of the same float */
+    enum tp_form form;               /* as the word `format` says; JSON where it says nothing */
+    bool form_given;                 /* it did; if not, the caller may choose one by other signs */
+    enum tp_dtype dtype;             /* of the forms that have one */
+    bool dtype_given;
+    const char *json_word;           /* a word that was given and means something in JSON only */
 };
 
 /* What *o means for the model. Without "layers" its outputs are asked for. */
@@ -54,6 +60,11 @@ bool tp_options_ask_each(const struct tp_options *o, const struct tp_options *ou
                          const char *const *names, int n_outputs, const struct tp_model *m,
                          struct tp_ask *ask, struct tp_arena *arena,
                          struct tp_err *err) TP_MUST_USE;
+
+/* Whether what is asked can be answered in ask->form: how many outputs it holds, argmax, and the
+ * words that belong to other forms. Asks check it where the form was given; who chooses one calls
+ * it then. Shapes are tp_form_check()'s to judge. */
+bool tp_ask_check_form(const struct tp_ask *ask, struct tp_err *err) TP_MUST_USE;
 
 /* Whether a tap has boxes, which belong to one request's images: its plan is of no use to others.
  */

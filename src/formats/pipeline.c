@@ -367,7 +367,7 @@ bool tp_pipeline_parse(struct tp_graph **out, const char *text, size_t n_bytes,
         return tp_fail(err, TP_TOO_LARGE, "pipeline: %zu bytes; at most %zu are allowed", n_bytes,
                        limits->max_body_bytes);
     tp_arena_init(&spans, SIZE_MAX);
-    bool ok = tp_json_parse(&doc, text, n_bytes, &spans, "pipeline", err);
+    bool ok = tp_json_parse(&doc, text, n_bytes, &spans, "pipeline", 1, err);
     if (ok) {
         ok = tp_pipeline_read(out, &doc, doc.root, default_name, weights, limits, err);
         tp_json_fini(&doc);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/floats.h"
+#include "formats/float_read.h"
 
 /* Pixels; far beyond any image, and its products with a scale are far from float32's end. */
 #define MAX_COORDINATE 16777216.0f

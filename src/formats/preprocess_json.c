@@ -1,6 +1,7 @@
 /* preprocess_json.c - preprocess.json: the text form of struct tp_preprocess. */
 #include "formats/fields.h"
-#include "formats/floats.h"
+#include "base/buf.h"
+#include "formats/float_write.h"
 #include "formats/preprocess.h"
 
 #include <float.h>
@@ -125,7 +126,7 @@ bool tp_preprocess_parse(struct tp_preprocess *p, const char *json, size_t n_byt
         return tp_fail(err, TP_TOO_LARGE, "preprocess.json: %zu bytes; at most %d are read",
                        n_bytes, MAX_TEXT_BYTES);
     tp_arena_init(&arena, PARSE_BYTES);
-    bool ok = tp_json_parse(&doc, json, n_bytes, &arena, "preprocess.json", err);
+    bool ok = tp_json_parse(&doc, json, n_bytes, &arena, "preprocess.json", 1, err);
     if (ok) {
         ok = read_document(&read, &doc, err);
         tp_json_fini(&doc);

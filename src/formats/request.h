@@ -22,26 +22,39 @@ struct tp_source {
 struct tp_request {
     struct tp_source *sources;       /* in order: a batch; in the arena, like all below */
     int n_sources;
-    const char **names;              /* JSON "outputs": layer names and their words */
+    const char **names;              /* "outputs": layer names and their words */
     struct tp_options *outputs;
     int n_outputs;                   /* 0: not given */
-    struct tp_options words;         /* JSON: those beside "outputs" */
-    struct tp_json *pipeline_doc;    /* where "pipeline" stands; NULL: none */
+    struct tp_options words;         /* those beside "outputs" */
+    struct tp_json *doc;             /* what `pipeline` and the words may point into; NULL: none */
     const struct json_t *pipeline;
+    const void *said;                /* what else a protocol keeps for its answer */
 };
 
-enum tp_request_kind {
-    TP_REQUEST_PLAIN,
-    TP_REQUEST_CHANNELS_FIRST,       /* for a model whose own layout is [n, c, h, w] */
-    TP_REQUEST_WITH_PIPELINE,        /* a pipeline is part of it (POST /v1/run) */
+/* What came, and what its headers said of it. Must outlive the request. */
+struct tp_body {
+    const void *bytes;
+    size_t n_bytes;
+    const char *content_type;        /* may be NULL */
+    const char *json_bytes;          /* Inference-Header-Content-Length; NULL: not said */
 };
 
-/* Reads a body of any form that the contract names, told by its first bytes and `content_type` (may
- * be NULL). `body` must outlive *rq. Values are checked as far as the model is not needed for it.
- * Release with tp_request_fini(). */
-bool tp_request_read(struct tp_request *rq, const char *content_type, const void *body,
-                     size_t n_bytes, enum tp_request_kind kind, const struct tp_limits *limits,
-                     struct tp_arena *arena, struct tp_err *err) TP_MUST_USE;
+/* What a reader fills, and what it may know and use. */
+struct tp_intake {
+    struct tp_request *rq;           /* empty at first; release with tp_request_fini() */
+    const struct tp_model *model;    /* that it is for; NULL: the body names or brings it */
+    const struct tp_model *(*find)(void *ctx, const char *name, struct tp_err *err);
+    void *ctx;                       /* of find, which may be NULL where `model` is not */
+    const struct tp_limits *limits;
+    int n_threads;                   /* that reading may use */
+    struct tp_arena *arena;
+    struct tp_err *err;
+};
+
+/* Reads a body of any form that the contract names, told by its first bytes and content_type.
+ * Values are checked as far as the model is not needed for it. Without a model a pipeline is part
+ * of the body (POST /v1/run). */
+bool tp_request_read(struct tp_intake *in, const struct tp_body *body) TP_MUST_USE;
 void tp_request_fini(struct tp_request *rq);
 
 /* The shape that a tensor of shape *given has as the input of a model that takes *wanted, both in

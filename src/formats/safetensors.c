@@ -194,7 +194,7 @@ bool tp_safetensors_parse(struct tp_safetensors **out, const void *bytes, size_t
     ps.st = tp_arena_zalloc(arena, 1, sizeof *ps.st);
     if (!ps.st) return tp_arena_fail(arena, err);
     ps.st->data = (const uint8_t *)header + header_bytes;
-    bool ok = tp_json_parse(&ps.doc, header, header_bytes, arena, "safetensors header", err) &&
+    bool ok = tp_json_parse(&ps.doc, header, header_bytes, arena, "safetensors header", 1, err) &&
               read_entries(&ps);
     tp_json_fini(&ps.doc);
     if (ok) *out = ps.st;

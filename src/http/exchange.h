@@ -15,6 +15,7 @@ enum tp_exchange_state {
     TP_EXCHANGE_BODY,                /* its body is arriving */
     TP_EXCHANGE_WAITING,             /* a worker has the job; the connection is suspended */
     TP_EXCHANGE_DONE,                /* the worker has given it back */
+    TP_EXCHANGE_TOLD,                /* the loader has; the reply stands */
 };
 
 struct tp_exchange {
@@ -25,7 +26,8 @@ struct tp_exchange {
     bool refused;                    /* the reply stands; it waits for the end of the request */
     bool too_large;                  /* the body went beyond the limit; what comes on is dropped */
     const struct tp_route *route;
-    char model[256];                 /* {m} of the path */
+    char model[256];                 /* {m} of the path, */
+    char version[16];                /* {v}, "" where it has none */
     char request_id[TP_REQUEST_ID_BYTES];
     struct tp_reply reply;
     bool has_job;

@@ -41,7 +41,9 @@ void tp_reply_refuse(struct tp_reply *r, unsigned status, const char *code, cons
     va_end(args);
     r->status = status;
     tp_buf_fini(&r->body);
-    tp_answer_error(&r->body, message, code, request_id);
+    r->head = (struct tp_head){ 0 };
+    (r->dialect ? r->dialect : &tp_dialect_tidepool)->write_error(&r->body, message, code,
+                                                                  request_id);
 }
 
 static void free_body(void *data) { free(data); }
@@ -50,7 +52,9 @@ static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const 
 {
     char text[32];
     MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            r->content_type ? r->content_type : "application/json");
+                            r->head.content_type ? r->head.content_type : "application/json");
+    for (int i = 0; i < r->head.n; i++)
+        MHD_add_response_header(m, r->head.headers[i].name, r->head.headers[i].value);
     MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(m, "X-Request-Id", request_id);
     struct tp_buf timing = { 0 };

@@ -5,12 +5,13 @@
 #include <microhttpd.h>
 
 #include "base/buf.h"
-#include "formats/answer.h"
+#include "formats/dialect.h"
 
 struct tp_reply {
     unsigned status;
     struct tp_buf body;              /* handed to the library when sent */
-    const char *content_type;        /* NULL: application/json */
+    struct tp_head head;             /* type and headers that belong to the body */
+    const struct tp_dialect *dialect;            /* in which errors are told; NULL: our own */
     const char *allow;               /* methods, for 405; NULL: no header */
     int retry_after_seconds;         /* 0: no header */
     bool close;                      /* the connection ends with this reply */

@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "formats/describe.h"
+#include "formats/json.h"
+#include "formats/oip.h"
+#include "formats/tfs.h"
 #include "http/openapi.h"
+#include "http/repository.h"
 
 /* ---- answers that need no job ---------------------------------------------------------------- */
 
@@ -59,52 +63,144 @@ static struct tp_served *find_model(struct tp_exchange *ex)
 {
     struct tp_err err = { 0 };
     struct tp_served *s = tp_models_get(tp_server_models(ex->server), ex->model, &err);
+    if (s && ex->version[0] && strcmp(ex->version, TP_MODEL_VERSION)) {
+        tp_models_put(s);
+        s = NULL;
+        tp_fail(&err, TP_NOT_FOUND, "model '%.64s' has version " TP_MODEL_VERSION " and no %s",
+                ex->model, ex->version);
+    }
     if (s) return s;
     if (err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = 1;
     tp_reply_fail(&ex->reply, &err, ex->request_id);
     return NULL;
 }
 
-static void get_model(struct tp_exchange *ex)
+/* What a model tells of itself. */
+static void tell_model(struct tp_exchange *ex, void (*tell)(struct tp_buf *b,
+                                                            const struct tp_model *m))
 {
     struct tp_served *s = find_model(ex);
     if (!s) return;
     ex->reply.status = MHD_HTTP_OK;
-    tp_describe_model(&ex->reply.body, s->model);
+    tell(&ex->reply.body, s->model);
     tp_models_put(s);
+}
+
+static void get_model(struct tp_exchange *ex) { tell_model(ex, tp_describe_model); }
+static void get_oip_model(struct tp_exchange *ex) { tell_model(ex, tp_oip_model); }
+static void get_tfs_metadata(struct tp_exchange *ex) { tell_model(ex, tp_tfs_metadata); }
+
+static void write_ready(struct tp_buf *b, const struct tp_model *m)
+{
+    tp_buf_text(b, "{\"name\":");
+    tp_json_quote(b, m->name);
+    tp_buf_text(b, ",\"ready\":true}\n");
+}
+
+static void get_model_ready(struct tp_exchange *ex) { tell_model(ex, write_ready); }
+
+static void get_server(struct tp_exchange *ex)
+{
+    ex->reply.status = MHD_HTTP_OK;
+    tp_oip_server(&ex->reply.body, tp_server_loader(ex->server) != NULL);
+}
+
+static void list_name(void *ctx, const struct tp_model *m)
+{
+    struct tp_buf *b = ctx;
+    if (b->data[b->n_bytes - 1] != '[') tp_buf_text(b, ",");
+    tp_json_quote(b, m->name);
+}
+
+static void get_names(struct tp_exchange *ex)
+{
+    struct tp_buf *b = &ex->reply.body;
+    ex->reply.status = MHD_HTTP_OK;
+    tp_buf_text(b, "{\"models\":[");
+    if (!b->failed) tp_models_each(tp_server_models(ex->server), list_name, b);
+    tp_buf_text(b, "]}\n");
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+#define ANSWER .kind = TP_ROUTE_ANSWER, .always = true, .answer
+#define BODY .kind = TP_ROUTE_BODY, .control = true, .answer
+#define JOB .kind = TP_ROUTE_JOB, .job
+#define OIP .dialect = &tp_dialect_oip
+#define TFS .dialect = &tp_dialect_tfs
+#define OPENAI .dialect = &tp_dialect_openai
+
+/* Earlier ones win. */
 static const struct tp_route routes[] = {
-    { "POST", "/v1/models/{m}/features", NULL, TP_JOB_FEATURES, false },
-    { "POST", "/v1/models/{m}/preprocess", NULL, TP_JOB_PREPROCESS, false },
-    { "POST", "/v1/run", NULL, TP_JOB_RUN, false },
-    { "GET", "/v1/models", get_models, 0, true },
-    { "GET", "/v1/models/{m}", get_model, 0, true },
-    { "GET", "/v2/health/live", get_live, 0, true },
-    { "GET", "/v2/health/ready", get_ready, 0, true },
-    { "GET", "/openapi.json", get_openapi, 0, true },
+    { "POST", "/v1/models/{m}/features", JOB = TP_JOB_FEATURES },
+    { "POST", "/v1/models/{m}/preprocess", JOB = TP_JOB_PREPROCESS },
+    { "POST", "/v1/run", JOB = TP_JOB_RUN },
+    { "GET", "/v1/models", ANSWER = get_models },
+    { "GET", "/openapi.json", ANSWER = get_openapi },
+
+    { "POST", "/v1/models/{m}:predict", JOB = TP_JOB_FEATURES, TFS },
+    { "POST", "/v1/models/{m}/versions/{v}:predict", JOB = TP_JOB_FEATURES, TFS },
+    { "GET", "/v1/models/{m}/metadata", ANSWER = get_tfs_metadata, TFS },
+    { "GET", "/v1/models/{m}/versions/{v}/metadata", ANSWER = get_tfs_metadata, TFS },
+    { "GET", "/v1/models/{m}/versions/{v}", ANSWER = get_model, TFS },
+    { "GET", "/v1/models/{m}", ANSWER = get_model },       /* also TensorFlow Serving's status */
+    { "POST", "/v1/embeddings", JOB = TP_JOB_FEATURES, OPENAI },
+
+    { "GET", "/v2/health/live", ANSWER = get_live },
+    { "GET", "/v2/health/ready", ANSWER = get_ready },
+    { "GET", "/v2", ANSWER = get_server, OIP },
+    { "GET", "/v2/", ANSWER = get_server, OIP },
+    { "GET", "/v2/models", ANSWER = get_names, OIP },
+    { "GET", "/v2/models/stats", ANSWER = tp_repository_get_all_stats, OIP },
+    { "POST", "/v2/models/{m}/infer", JOB = TP_JOB_FEATURES, OIP },
+    { "POST", "/v2/models/{m}/versions/{v}/infer", JOB = TP_JOB_FEATURES, OIP },
+    { "GET", "/v2/models/{m}", ANSWER = get_oip_model, OIP },
+    { "GET", "/v2/models/{m}/versions/{v}", ANSWER = get_oip_model, OIP },
+    { "GET", "/v2/models/{m}/ready", ANSWER = get_model_ready, OIP },
+    { "GET", "/v2/models/{m}/versions/{v}/ready", ANSWER = get_model_ready, OIP },
+    { "GET", "/v2/models/{m}/config", ANSWER = get_model, OIP },
+    { "GET", "/v2/models/{m}/versions/{v}/config", ANSWER = get_model, OIP },
+    { "GET", "/v2/models/{m}/stats", ANSWER = tp_repository_get_stats, OIP },
+    { "GET", "/v2/models/{m}/versions/{v}/stats", ANSWER = tp_repository_get_stats, OIP },
+    { "POST", "/v2/repository/index", BODY = tp_repository_index, OIP },
+    { "POST", "/v2/repository/models/{m}/load", BODY = tp_repository_load, OIP },
+    { "POST", "/v2/repository/models/{m}/unload", BODY = tp_repository_unload, OIP },
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
-/* Whether `path` has the form of `pattern`; fills `model` from {m}. */
-static bool match(const char *pattern, const char *path, char model[256])
+/* Takes the segment that {m} or {v} stands for, up to what the pattern goes on with. Where it ends,
+ * or NULL. */
+static const char *take_segment(struct tp_exchange *ex, char what, const char *behind,
+                                const char *path)
 {
-    while (*pattern && *path) {
+    char *to = what == 'm' ? ex->model : ex->version;
+    const size_t room = what == 'm' ? sizeof ex->model : sizeof ex->version;
+    size_t n = strcspn(path, "/");
+    if (*behind == ':') {                          /* a name may hold colons: the last one counts */
+        const size_t tail = strcspn(behind, "/");
+        if (n <= tail || strncmp(path + n - tail, behind, tail)) return NULL;
+        n -= tail;
+    }
+    if (!n || n >= room || (what == 'v' && strspn(path, "0123456789") != n)) return NULL;
+    memcpy(to, path, n);
+    to[n] = '\0';
+    return path + n;
+}
+
+/* Whether `path` has the form of `pattern`; fills ex->model and ex->version. */
+static bool match(struct tp_exchange *ex, const char *pattern, const char *path)
+{
+    ex->model[0] = ex->version[0] = '\0';
+    while (path && *pattern && *path) {
         if (*pattern == '{') {
-            size_t n = strcspn(path, "/");
-            if (!n || n >= 256) return false;
-            memcpy(model, path, n);
-            model[n] = '\0';
-            path += n;
+            path = take_segment(ex, pattern[1], pattern + strlen("{m}"), path);
             pattern += strlen("{m}");
         } else if (*pattern++ != *path++) {
             return false;
         }
     }
-    return !*pattern && !*path;
+    return path && !*pattern && !*path;
 }
 
 static bool method_is(const struct tp_route *r, const char *method)
@@ -112,17 +208,23 @@ static bool method_is(const struct tp_route *r, const char *method)
     return !strcmp(r->method, method) || (!strcmp(method, "HEAD") && !strcmp(r->method, "GET"));
 }
 
+/* The form of errors on paths that are none: that of the clients who come there. */
+static const struct tp_dialect *dialect_of(const char *path)
+{
+    return !strncmp(path, "/v2", 3) && (!path[3] || path[3] == '/') ? &tp_dialect_oip : NULL;
+}
+
 const struct tp_route *tp_routes_find(struct tp_exchange *ex, const char *method, const char *path)
 {
     const struct tp_route *other = NULL;
     for (int i = 0; i < N_ROUTES; i++) {
-        char model[256] = "";
-        if (!match(routes[i].path, path, model)) continue;
-        if (method_is(&routes[i], method)) {
-            memcpy(ex->model, model, sizeof ex->model);
-            return &routes[i];
-        }
-        other = &routes[i];
+        const struct tp_route *r = &routes[i];
+        if (r->control && !tp_server_loader(ex->server)) continue;
+        if (!match(ex, r->path, path)) continue;
+        ex->reply.dialect = r->dialect;
+        if (method_is(r, method)) return r;
+        other = r;
+        if (strchr(r->path, ':')) break;           /* a verb, and no part of a name */
     }
     if (other) {
         bool get = !strcmp(other->method, "GET");
@@ -130,15 +232,14 @@ const struct tp_route *tp_routes_find(struct tp_exchange *ex, const char *method
         tp_reply_refuse(&ex->reply, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
                         ex->request_id, "%.16s is not possible on %.200s; use %s", method, path,
                         other->method);
-    } else {
-        tp_reply_refuse(
-            &ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id,
-            "no such path: "
-            "%.200s; there are POST /v1/models/{m}/features, /v1/models/{m}/preprocess, "
-            "/v1/run and GET /v1/models, /v1/models/{m}, /v2/health/live, "
-            "/v2/health/ready, /openapi.json",
-            path);
+        return NULL;
     }
+    ex->reply.dialect = dialect_of(path);
+    tp_reply_refuse(&ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id,
+                    "no such path: %.200s; there are POST /v1/models/{m}/features, "
+                    "/v1/models/{m}/preprocess, /v1/run, /v1/embeddings, /v1/models/{m}:predict, "
+                    "/v2/models/{m}/infer and GET /v1/models, /v1/models/{m}, /v2/health/live, "
+                    "/v2/health/ready, /openapi.json, which tells all", path);
     return NULL;
 }
 
@@ -166,6 +267,25 @@ static enum MHD_Result take_word(void *cls, enum MHD_ValueKind kind, const char 
     return q->ok ? MHD_YES : MHD_NO;
 }
 
+/* A header's text, as long as the job lives; NULL where it was not sent. */
+static bool take_header(struct tp_exchange *ex, const char *name, const char **out)
+{
+    struct tp_job *job = &ex->job;
+    const char *value = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, name);
+    *out = value ? tp_arena_strndup(&job->arena, value, strlen(value)) : NULL;
+    return !value || *out || tp_arena_fail(&job->arena, &job->err);
+}
+
+static bool take_headers(struct tp_exchange *ex)
+{
+    struct tp_job_headers *h = &ex->job.headers;
+    return take_header(ex, MHD_HTTP_HEADER_CONTENT_TYPE, &h->content_type) &&
+           take_header(ex, MHD_HTTP_HEADER_CONTENT_ENCODING, &h->content_encoding) &&
+           take_header(ex, MHD_HTTP_HEADER_ACCEPT, &h->accept) &&
+           take_header(ex, MHD_HTTP_HEADER_ACCEPT_ENCODING, &h->accept_encoding) &&
+           take_header(ex, "Inference-Header-Content-Length", &h->json_bytes);
+}
+
 bool tp_routes_begin(struct tp_exchange *ex)
 {
     struct tp_job *job = &ex->job;
@@ -173,18 +293,12 @@ bool tp_routes_begin(struct tp_exchange *ex)
     tp_job_init(job, tp_server_limits(ex->server));
     ex->has_job = true;
     job->kind = ex->route->job;
-    if (job->kind != TP_JOB_RUN && !(job->served = find_model(ex))) return false;
+    if (ex->route->kind == TP_ROUTE_BODY) return true;
+    if (ex->route->dialect) job->dialect = ex->route->dialect;
+    if (job->dialect == &tp_dialect_openai) job->models = tp_server_models(ex->server);
+    else if (job->kind != TP_JOB_RUN && !(job->served = find_model(ex))) return false;
     MHD_get_connection_values_n(ex->connection, MHD_GET_ARGUMENT_KIND, take_word, &q);
-    if (!q.ok) {
-        tp_reply_fail(&ex->reply, &job->err, ex->request_id);
-        return false;
-    }
-    const char *type = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND,
-                                                   MHD_HTTP_HEADER_CONTENT_TYPE);
-    if (type && !(job->content_type = tp_arena_strndup(&job->arena, type, strlen(type)))) {
-        tp_arena_fail(&job->arena, &job->err);
-        tp_reply_fail(&ex->reply, &job->err, ex->request_id);
-        return false;
-    }
-    return true;
+    if (q.ok && take_headers(ex)) return true;
+    tp_reply_fail(&ex->reply, &job->err, ex->request_id);
+    return false;
 }

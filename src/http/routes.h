@@ -4,11 +4,21 @@
 
 #include "http/exchange.h"
 
+enum tp_route_kind {
+    TP_ROUTE_ANSWER,                 /* answered at once; a body is ignored */
+    TP_ROUTE_BODY,                   /* answered from ex->job.body, when that is there */
+    TP_ROUTE_JOB,                    /* a worker's job */
+};
+
 struct tp_route {
-    const char *method, *path;       /* "{m}" stands for one segment, a model's name */
-    void (*answer)(struct tp_exchange *ex);      /* fills ex->reply; NULL: the path takes a job */
+    const char *method, *path;       /* "{m}" stands for a model's name, "{v}" for its version */
+    enum tp_route_kind kind;
+    void (*answer)(struct tp_exchange *ex);      /* ANSWER: fills ex->reply; BODY: may instead leave
+                                                    it to another thread */
     enum tp_job_kind job;
+    const struct tp_dialect *dialect;            /* of the job and of errors; NULL: our own */
     bool always;                     /* answered while draining too */
+    bool control;                    /* there only with --model-control */
 };
 
 /* The route of a request; NULL when there is none, ex->reply saying 404 or 405 then. Fills

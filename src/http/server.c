@@ -24,6 +24,7 @@ struct tp_server {
     struct tp_models *models;
     struct tp_workers *workers;
     struct tp_seat seat;             /* of the event loop's thread, for tiny jobs */
+    struct tp_loader *_Atomic loader;            /* NULL: no model control */
     atomic_bool draining;
     atomic_int n_exchanges;          /* requests that have begun and not ended */
     int port;
@@ -33,6 +34,13 @@ bool tp_server_draining(const struct tp_server *s) { return atomic_load(&s->drai
 struct tp_models *tp_server_models(const struct tp_server *s) { return s->models; }
 const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s->options.limits; }
 int tp_server_port(const struct tp_server *s) { return s->port; }
+struct tp_loader *tp_server_loader(const struct tp_server *s) { return atomic_load(&s->loader); }
+
+void tp_server_allow_control(struct tp_server *s, struct tp_loader *loader)
+{
+    atomic_store(&s->loader, loader);
+}
+
 const char *tp_server_library(void) { return MHD_get_version(); }
 
 /* ---- a request's life, in the order in which libmicrohttpd calls ----------------------------- */
@@ -102,7 +110,7 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
         refuse_large(ex);
         return false;
     }
-    return ex->route->answer || tp_routes_begin(ex);
+    return ex->route->kind == TP_ROUTE_ANSWER || tp_routes_begin(ex);
 }
 
 /* The headers are there. A refusal goes out at once when a body would follow (the library then ends
@@ -144,6 +152,7 @@ static void take_answer(struct tp_exchange *ex)
     }
     ex->reply.status = MHD_HTTP_OK;
     ex->reply.body = job->reply;
+    ex->reply.head = job->head;
     job->reply = (struct tp_buf){ 0 };
 }
 
@@ -155,19 +164,44 @@ static void job_done(struct tp_job *job)
     MHD_resume_connection(ex->connection);
 }
 
+static enum MHD_Result answer_now(struct tp_exchange *ex)
+{
+    struct tp_err err = { 0 };
+    const char *takes = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND,
+                                                    MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    ex->route->answer(ex);
+    if (!tp_head_deflate(&ex->reply.head, &ex->reply.body, takes, &err))
+        tp_reply_fail(&ex->reply, &err, ex->request_id);
+    return send_reply(ex);
+}
+
+/* Either the route has an answer, or the loader's thread will: then the connection sleeps until
+ * tp_server_told(). It is put to sleep first, since a resume that comes before would be lost. */
+static enum MHD_Result answer_body(struct tp_exchange *ex)
+{
+    ex->state = TP_EXCHANGE_WAITING;
+    MHD_suspend_connection(ex->connection);
+    ex->route->answer(ex);
+    return MHD_YES;
+}
+
+void tp_server_told(struct tp_exchange *ex)
+{
+    ex->state = TP_EXCHANGE_TOLD;
+    MHD_resume_connection(ex->connection);
+}
+
 /* The request is complete. */
 static enum MHD_Result act(struct tp_exchange *ex)
 {
     struct tp_server *s = ex->server;
     if (ex->refused) return send_reply(ex);
-    if (ex->route->answer) {
-        ex->route->answer(ex);
-        return send_reply(ex);
-    }
+    if (ex->route->kind == TP_ROUTE_ANSWER) return answer_now(ex);
     if (ex->too_large) {
         refuse_large(ex);
         return send_reply(ex);
     }
+    if (ex->route->kind == TP_ROUTE_BODY) return answer_body(ex);
     if (tp_job_is_tiny(&ex->job)) {
         ex->job.n_threads = 1;
         tp_job_run(&ex->job, &s->seat);            /* a failure stands in job.err */
@@ -199,6 +233,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     case TP_EXCHANGE_BODY: return *n_bytes ? take_body(ex, data, n_bytes) : act(ex);
     case TP_EXCHANGE_WAITING: return MHD_YES;
     case TP_EXCHANGE_DONE: take_answer(ex); return send_reply(ex);
+    case TP_EXCHANGE_TOLD: return send_reply(ex);
     }
     return MHD_NO;
 }

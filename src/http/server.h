@@ -6,7 +6,7 @@
 #ifndef TP_SERVER_H
 #define TP_SERVER_H
 
-#include "service/models.h"
+#include "service/loader.h"
 #include "service/workers.h"
 
 struct tp_server;
@@ -24,6 +24,10 @@ bool tp_server_start(struct tp_server **out, const struct tp_server_options *opt
                      struct tp_models *models, struct tp_workers *workers,
                      struct tp_err *err) TP_MUST_USE;
 
+/* Lets clients load and unload models through that loader, which must outlive the server's use. To
+ * be called once, before the first such request may come. */
+void tp_server_allow_control(struct tp_server *s, struct tp_loader *loader);
+
 int tp_server_port(const struct tp_server *s);
 
 /* Version of the HTTP library in use. */
@@ -39,5 +43,12 @@ void tp_server_free(struct tp_server *s);
 bool tp_server_draining(const struct tp_server *s);
 struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
+
+/* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
+struct tp_loader *tp_server_loader(const struct tp_server *s);
+
+/* The reply of a request that waits for another thread stands. From any thread, once. */
+struct tp_exchange;
+void tp_server_told(struct tp_exchange *ex);
 
 #endif

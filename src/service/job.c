@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/pages.h"
+#include "formats/deflate.h"
+#include "formats/form.h"
+#include "formats/negotiate.h"
 #include "formats/pipeline.h"
-#include "formats/request.h"
 
 enum {
     SEAT_KEPT_BYTES = 64 << 20,      /* a larger workspace is given back after the job */
@@ -40,7 +42,8 @@ static size_t arena_limit(const struct tp_limits *l)
 
 void tp_job_init(struct tp_job *job, const struct tp_limits *limits)
 {
-    *job = (struct tp_job){ .limits = limits, .body.limit_bytes = limits->max_body_bytes };
+    *job = (struct tp_job){ .limits = limits, .dialect = &tp_dialect_tidepool,
+                            .body.limit_bytes = limits->max_body_bytes };
     tp_arena_init(&job->arena, arena_limit(limits));
 }
 
@@ -69,6 +72,7 @@ struct work {                        /* what the steps hand to each other */
     struct tp_kept_plan *kept;
     const struct tp_plan *plan;
     float **outputs;                 /* in the seat */
+    struct tp_answer answer;
 };
 
 /* The model that "runs" when only the prepared input is wanted: one layer that hands it on. */
@@ -96,7 +100,7 @@ static bool open_identity(struct work *w)
 static bool open_pipeline(struct work *w)
 {
     struct tp_graph *g;
-    if (!tp_pipeline_read(&g, w->request.pipeline_doc, w->request.pipeline, "pipeline", NULL,
+    if (!tp_pipeline_read(&g, w->request.doc, w->request.pipeline, "pipeline", NULL,
                           w->job->limits, w->err) ||
         !tp_model_new(&w->own_model, g, w->err))
         return false;
@@ -218,17 +222,32 @@ static bool join(struct work *w, int n)
     return true;
 }
 
+/* The served model that a body names. */
+static const struct tp_model *find_model(void *ctx, const char *name, struct tp_err *err)
+{
+    struct tp_job *job = ctx;
+    job->served = tp_models_get(job->models, name, err);
+    return job->served ? job->served->model : NULL;
+}
+
+static bool read_body(struct work *w)
+{
+    struct tp_job *job = w->job;
+    struct tp_intake in = {
+        .rq = &w->request, .model = job->served ? job->served->model : NULL,
+        .find = job->models ? find_model : NULL, .ctx = job, .limits = job->limits,
+        .n_threads = job->n_threads, .arena = &job->arena, .err = w->err,
+    };
+    if (!tp_inflate_body(&job->body, job->headers.content_encoding, w->err)) return false;
+    const struct tp_body body = { job->body.data, job->body.n_bytes, job->headers.content_type,
+                                  job->headers.json_bytes };
+    return job->dialect->read(&in, &body);
+}
+
 static bool decode(struct work *w)
 {
     struct tp_job *job = w->job;
-    enum tp_request_kind kind =
-        job->kind == TP_JOB_RUN                 ? TP_REQUEST_WITH_PIPELINE
-        : job->served->model->channels_first    ? TP_REQUEST_CHANNELS_FIRST
-                                                : TP_REQUEST_PLAIN;
-    if (!tp_request_read(&w->request, job->content_type, job->body.data, job->body.n_bytes, kind,
-                         job->limits, &job->arena, w->err) ||
-        !open_model(w))
-        return false;
+    if (!read_body(w) || !open_model(w)) return false;
     int n = w->request.n_sources;
     w->parts = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->parts);
     w->maps = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->maps);
@@ -303,6 +322,25 @@ static bool check_top(const struct work *w)
     return true;
 }
 
+/* The answer's form: what the words say, else what the Accept header likes best. */
+static bool choose_form(struct work *w)
+{
+    struct tp_ask *ask = &w->ask;
+    const struct tp_dialect *d = w->job->dialect;
+    const char *types[TP_N_FORMS];
+    if (d->flat && !w->options.nested) ask->nested = false;
+    const char *word = ask->form_given ? "format" : ask->dtype_given ? "dtype"
+                       : ask->top ? "top" : NULL;
+    if (!d->forms && word)
+        return tp_fail(w->err, TP_INVALID_ARGUMENT, "%s: the protocol of this path has a form of "
+                       "its own; /v1/models/{m}/features answers in others", word);
+    if (!d->forms || ask->form_given) return true;
+    for (int i = 0; i < TP_N_FORMS; i++) types[i] = tp_form_type((enum tp_form)i);
+    const int best = tp_negotiate_type(w->job->headers.accept, types, TP_N_FORMS);
+    ask->form = best > 0 ? (enum tp_form)best : TP_FORM_JSON;     /* JSON also where none will do */
+    return tp_ask_check_form(ask, w->err);
+}
+
 static bool plan(struct work *w)
 {
     struct tp_job *job = w->job;
@@ -312,7 +350,7 @@ static bool plan(struct work *w)
                      ? tp_options_ask_each(&w->options, rq->outputs, rq->names, rq->n_outputs, m,
                                            &w->ask, &job->arena, w->err)
                      : tp_options_ask(&w->options, m, &w->ask, &job->arena, w->err);
-    if (!asked || !place_all_boxes(w)) return false;
+    if (!asked || !choose_form(w) || !place_all_boxes(w)) return false;
     w->kept = tp_plans_get(w->plans, m, &w->input.shape, &w->ask, job->limits, w->err);
     if (!w->kept) return false;
     w->plan = tp_kept_plan(w->kept);
@@ -342,6 +380,7 @@ static struct tp_answer_output answer_of(const struct work *w, int i)
     struct tp_answer_output o = {
         .name = w->ask.concat ? "concat" : tp_plan_output_name(w->plan, i),
         .tensor = { tp_plan_output_shape(w->plan, i), w->outputs[i] },
+        .tap = tp_plan_output_tap(w->plan, i),
         .channels_first = w->ask.taps[tp_plan_output_tap(w->plan, i)].channels_first,
     };
     struct tp_shape *s = &o.tensor.shape;
@@ -349,7 +388,16 @@ static struct tp_answer_output answer_of(const struct work *w, int i)
     return o;
 }
 
-static bool encode(struct work *w, double start_ms)
+/* Output i is where the maxima are of the one before it. */
+static bool add_argmax(struct work *w, struct tp_answer_output *o, int i)
+{
+    o->argmax = w->outputs[i];
+    o->argmax_name = tp_arena_printf(&w->job->arena, "%s/argmax", o->name);
+    return o->argmax_name || tp_arena_fail(&w->job->arena, w->err);
+}
+
+/* The answer, whose values the run will fill in; a form that cannot hold it is refused before. */
+static bool gather(struct work *w)
 {
     struct tp_job *job = w->job;
     int n = tp_plan_n_outputs(w->plan), n_answers = 0;
@@ -357,17 +405,33 @@ static bool encode(struct work *w, double start_ms)
     if (!outputs) return tp_arena_fail(&job->arena, w->err);
     for (int i = 0; i < n; i++)
         if (!tp_plan_output_is_argmax(w->plan, i)) outputs[n_answers++] = answer_of(w, i);
-        else outputs[n_answers - 1].argmax = w->outputs[i];      /* follows its maxima */
-    const struct tp_answer a = {
+        else if (!add_argmax(w, &outputs[n_answers - 1], i)) return false;
+    w->answer = (struct tp_answer){
         .model = tp_model_name(w->model), .outputs = outputs, .n_outputs = n_answers,
         .inputs = w->infos, .n_inputs = w->request.n_sources,
         .nested = w->ask.nested, .digits = w->ask.digits,
-        .top = w->ask.top, .labels = w->model->labels,
+        .top = w->ask.top, .labels = w->model->labels, .n_labels = w->model->n_labels,
+        .n_threads = job->n_threads,
     };
-    tp_answer_begin(&job->reply, &a);
+    return tp_form_check(&w->answer, w->ask.form, w->ask.dtype, w->err);
+}
+
+static bool encode(struct work *w, double start_ms)
+{
+    struct tp_job *job = w->job;
+    const struct tp_dialect *d = job->dialect;
+    const bool json = w->ask.form == TP_FORM_JSON;
+    if (!(json ? d->write(&job->reply, &job->head, &w->answer, &w->request, w->err)
+               : tp_form_write(&job->reply, &job->head, &w->answer, w->ask.form, w->ask.dtype,
+                               job->n_threads, w->err)))
+        return false;
     job->timing.encode = tp_clock_ms() - start_ms;
-    tp_answer_end(&job->reply, &job->timing);
-    return tp_buf_ok(&job->reply, "the answer", w->err);
+    if (json && d->end) d->end(&job->reply, &job->timing);
+    if (!tp_buf_ok(&job->reply, "the answer", w->err) ||
+        !tp_head_deflate(&job->head, &job->reply, job->headers.accept_encoding, w->err))
+        return false;
+    job->timing.encode = tp_clock_ms() - start_ms;
+    return true;
 }
 
 static bool work_steps(struct work *w, struct tp_seat *seat)
@@ -377,7 +441,8 @@ static bool work_steps(struct work *w, struct tp_seat *seat)
     if (!decode(w)) return false;
     double decoded = tp_clock_ms();
     t->decode = decoded - start;
-    if (!plan(w) || !reserve(w, seat)) return false;
+    w->job->n_images = (int)w->input.shape.dim[0];
+    if (!plan(w) || !reserve(w, seat) || !gather(w)) return false;
     tp_plan_run(w->plan, w->input.data, w->outputs, seat->memory, w->job->n_threads);
     double done = tp_clock_ms();
     t->infer = done - decoded;
@@ -389,6 +454,8 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     struct work w = { .job = job, .err = &job->err };
     if (job->submitted_ms > 0) job->timing.queue = tp_clock_ms() - job->submitted_ms;
     bool ok = work_steps(&w, seat);
+    if (job->served && job->kind == TP_JOB_FEATURES)
+        tp_stats_record(job->served->stats, &job->timing, job->n_images, ok, tp_stats_now_ms());
     if (w.kept) tp_plans_put(w.plans, w.kept);
     tp_model_free(w.own_model);
     tp_request_fini(&w.request);
@@ -413,7 +480,8 @@ static bool begins_with_tensor(const struct tp_buf *body)
 
 bool tp_job_is_tiny(const struct tp_job *job)
 {
-    if (job->kind != TP_JOB_FEATURES || job->body.n_bytes > TINY_BODY_BYTES ||
+    if (job->kind != TP_JOB_FEATURES || !job->served || job->headers.content_encoding ||
+        job->body.n_bytes > TINY_BODY_BYTES ||
         !begins_with_tensor(&job->body)) return false;
     int64_t macs = tp_model_macs(job->served->model);
     return macs >= 0 && macs <= TINY_MACS;

@@ -3,7 +3,7 @@
 #define TP_JOB_H
 
 #include "base/buf.h"
-#include "formats/answer.h"
+#include "formats/dialect.h"
 #include "service/clock.h"
 #include "service/models.h"
 
@@ -13,19 +13,29 @@ enum tp_job_kind {
     TP_JOB_RUN,                      /* the layers of a pipeline that comes with the input */
 };
 
+/* Headers of the request that the work looks at; NULL where they were not sent. */
+struct tp_job_headers {
+    const char *content_type, *content_encoding, *accept, *accept_encoding;
+    const char *json_bytes;          /* Inference-Header-Content-Length */
+};
+
 /* Travels from the connection to a worker and back; owned by one thread at a time. */
 struct tp_job {
     enum tp_job_kind kind;
-    struct tp_served *served;        /* NULL for RUN */
+    const struct tp_dialect *dialect;            /* the service's own, unless the route says */
+    struct tp_served *served;        /* held; NULL for RUN, and until the body has named it */
+    struct tp_models *models;        /* where a body's name is looked up; else NULL */
     const struct tp_limits *limits;
     struct tp_options options;       /* the query's words, alive as long as the job */
-    const char *content_type;        /* may be NULL */
+    struct tp_job_headers headers;
     struct tp_buf body;
     struct tp_arena arena;           /* everything that lives as long as the job */
 
     struct tp_err err;               /* filled when it failed */
-    struct tp_buf reply;             /* the answer when it did not */
+    struct tp_buf reply;             /* the answer when it did not, */
+    struct tp_head head;             /* and what stands before it */
     struct tp_timing timing;
+    int n_images;                    /* that the network has seen, or would have */
 
     double submitted_ms;             /* tp_clock_ms() */
     int n_threads;                   /* that it may use, decided when it starts */

@@ -6,22 +6,29 @@
 #include <stdatomic.h>
 
 #include "formats/model.h"
+#include "service/absent.h"
 #include "service/plans.h"
+#include "service/stats.h"
 
 /* A model in service. Who has one from tp_models_get() may use it until tp_models_put(), whatever
  * takes its place in the meantime. */
 struct tp_served {
     struct tp_model *model;
     struct tp_plans plans;           /* those that requests have used lately */
+    struct tp_stats *stats;          /* of what its file has served; NULL: nobody counts */
+    size_t n_bytes;                  /* of memory, its packed weights above all */
     atomic_int holders;              /* the list of models, and who uses it now */
     char *path;                      /* beneath the folder; NULL for a built-in */
     uint64_t stamp;                  /* of its files */
+    struct tp_models *leaving;       /* unloaded: who is told when nobody uses it any more */
 };
 
 struct tp_models {
-    pthread_mutex_t lock;            /* of the list */
+    pthread_mutex_t lock;            /* of both lists, which one thread at a time changes */
     struct tp_served **served;       /* in the order of their names */
     int n_served;
+    struct tp_absents absent;        /* the others; of a name that is served too: why its file is
+                                        not what serves */
     bool loading;                    /* the first time: what is not there yet may come */
     atomic_bool ending;              /* no load is worth going on with */
     const char *folder;              /* NULL: built-ins only */
@@ -37,9 +44,18 @@ void tp_models_fini(struct tp_models *models);   /* nobody may hold one any more
 /* Brings what is served in line with the folder, with up to n_threads models at a time. New and
  * changed files are read, planned and run once on zeros before they take the place of what was
  * there; one that fails is logged and leaves the old one serving; a model whose file is gone is
- * taken out. Those of the folder win over built-ins of the same name. For one thread at a time,
- * beside any number that use the models. */
+ * taken out. Those of the folder win over built-ins of the same name; what was unloaded stays so.
+ * This and the two below are for one thread at a time, beside any number that use the models. */
 void tp_models_load(struct tp_models *models, int n_threads);
+
+/* Does that for one model, whether its file has changed or not; one that was unloaded comes back.
+ * Fails as TP_NOT_FOUND when neither the folder nor a built-in has that name, as TP_INVALID_MODEL
+ * when the file is bad (the old one serves on then), with no path but those beneath the folder. */
+bool tp_models_load_one(struct tp_models *models, const char *name, int n_threads,
+                        struct tp_err *err) TP_MUST_USE;
+
+/* Serves the model no more, until tp_models_load_one(). Who uses it now may go on. */
+bool tp_models_unload(struct tp_models *models, const char *name, struct tp_err *err) TP_MUST_USE;
 
 /* Makes a load end after the files at hand, and later ones at once; what was served stays. From any
  * thread. */
@@ -55,5 +71,11 @@ bool tp_models_loading(struct tp_models *models);
 /* Calls fn for every model in the order of their names. fn must not get or put one. */
 void tp_models_each(struct tp_models *models, void (*fn)(void *ctx, const struct tp_model *m),
                     void *ctx);
+void tp_models_each_served(struct tp_models *models,
+                           void (*fn)(void *ctx, const struct tp_served *s), void *ctx);
+
+/* The same for all that are known, served or not. */
+void tp_models_index(struct tp_models *models,
+                     void (*fn)(void *ctx, const struct tp_index_line *line), void *ctx);
 
 #endif

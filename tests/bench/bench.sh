@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # bench.sh - what `make bench` runs: networks step by step, on one thread and on all, then beside ONNX
-# Runtime where that is there.
+# Runtime where that is there; without networks also what goes over the wire.
 #
-# usage: tests/bench/bench.sh TIDEPOOL [NETWORK.onnx...]      without networks: the built-in models
+# usage: tests/bench/bench.sh BUILD [NETWORK.onnx...]      without networks: the built-in models
 set -euo pipefail
-export TIDEPOOL=$1
+build=$1
+export TIDEPOOL=$build/tidepool
 shift
 compare=$(dirname "$0")/compare.js
 ort=$(dirname "$0")/ort.js
@@ -24,6 +25,14 @@ for net in "${nets[@]}"; do
 done
 
 if [[ $# -eq 0 ]]; then
+  if [[ -x $build/bench/codec ]]; then
+    "$build/bench/codec"
+  else
+    echo 'The text codec is not compared: libsimdjson-dev or a C++ compiler is not there.'
+  fi
+  echo
+  "$(dirname "$0")/wire.sh" "$TIDEPOOL" "$build/bench/wire"
+  echo
   echo 'Networks of your own, also beside ONNX Runtime: make bench NETS="a.onnx b.onnx"'
 elif ! command -v node >/dev/null; then
   echo 'Not compared with ONNX Runtime: node is not there.'

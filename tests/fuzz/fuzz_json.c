@@ -35,8 +35,8 @@ static void use(const struct tp_json *doc, const json_t *v, struct tp_arena *are
     struct tp_buf b = { 0 };
     struct tp_json again;
     const struct tp_tensor t = { shape, x };
-    tp_floats_write(&b, &t, true, 0);
-    must(tp_json_parse(&again, b.data, b.n_bytes, arena, "again", &err));
+    tp_floats_write(&b, &t, true, 0, 1);
+    must(tp_json_parse(&again, b.data, b.n_bytes, arena, "again", 1, &err));
     float *y = tp_arena_floats(arena, tp_json_span_count(again.spans));
     must(!y || tp_json_span_floats(&again, again.spans, "again", y, &err));
     must(!y || !memcmp(x, y, (size_t)tp_shape_elements(&shape) * sizeof *x));
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tp_arena arena;
     struct tp_err err = { 0 };
     tp_arena_init(&arena, 64 << 20);
-    bool ok = tp_json_parse(&doc, (const char *)data, size, &arena, "text", &err);
+    bool ok = tp_json_parse(&doc, (const char *)data, size, &arena, "text", 1, &err);
     must(ok == (err.code == TP_OK) && ok == (doc.root != NULL));
     if (ok) {
         const char *key;

@@ -1,11 +1,13 @@
-/* fuzz_request.c - libFuzzer entry over request bodies. The first byte chooses the Content-Type and
- * what the body is for; the rest is the body. Build (clang):
+/* fuzz_request.c - libFuzzer entry over request bodies. The first byte chooses the protocol, the
+ * Content-Type and what the body is for, the second where the JSON of OIP ends; the rest is the
+ * body. Build (clang):
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc \
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc -Itests \
  *         tests/fuzz/fuzz_request.c <libtidepool's sources> -ljansson -ljpeg -lspng -lwebp -lm
  *   ./a.out -max_len=8192 corpus */
-#include "formats/request.h"
+#include "intake_of.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,18 +69,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
         NULL, "application/json", "multipart/form-data; boundary=x", "image/png", "text/html",
         "application/octet-stream", "multipart/form-data", "",
     };
+    static const struct tp_dialect *const dialects[] = {
+        &tp_dialect_tidepool, &tp_dialect_oip, &tp_dialect_tfs, &tp_dialect_openai,
+    };
     struct tp_err err = { 0 };
     struct tp_arena arena;
     struct tp_request rq;
-    if (!n_bytes) return 0;
-    const enum tp_request_kind kind = (data[0] >> 3) % 3;
-    const bool with_pipeline = kind == TP_REQUEST_WITH_PIPELINE;
+    char length[16];
+    if (n_bytes < 2) return 0;
+    const struct tp_dialect *dialect = dialects[data[0] >> 5 & 3];
+    const bool own = dialect == &tp_dialect_tidepool;
+    const enum intake_for what = own ? (data[0] >> 3) % 3 : (data[0] >> 3) % 2;
+    snprintf(length, sizeof length, "%d", data[1]);
+    const struct tp_body body = { data + 2, n_bytes - 2, types[data[0] & 7],
+                                  data[1] == 255 ? NULL : length };
     tp_arena_init(&arena, 1 << 20);
-    bool ok = tp_request_read(&rq, types[data[0] & 7], data + 1, n_bytes - 1, kind, &limits, &arena,
-                              &err);
+    bool ok = intake_read(dialect, &rq, &body, what, &limits, &arena, &err);
     if (ok != (err.code == TP_OK) || (!ok && !err.message[0])) abort();
     if (ok) {
-        if (rq.n_sources < 1 || rq.n_sources > limits.max_batch || with_pipeline != !!rq.pipeline)
+        if (rq.n_sources < 1 || rq.n_sources > limits.max_batch ||
+            (what == FOR_PIPELINE) != !!rq.pipeline)
             abort();
         for (int i = 0; i < rq.n_sources; i++) touch_source(&rq.sources[i], &limits);
         touch_outputs(&rq);

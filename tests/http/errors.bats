@@ -173,7 +173,7 @@ pol=max|unknown parameter 'pol'
 pool=median|no such pooling
 pool=gem&p=0.5|expected a number from 1 to 100
 grid=2x2|add pool=
-format=png|not available in this version
+format=svg|expected json, npy, safetensors, binary or png
 pool=max&pool=min|given twice
 window=2|add pool=
 pool=max&stride=2|add window=

@@ -224,8 +224,8 @@ top=0|expected 1 to 100
 pool=max&rois=0,0,2|rois: box 0 is '0,0,2'
 pool=max&rois=0,0,2,2;3,0,3,2|rois: box 1: x0 is 3 and x1 is 3
 pool=max&rois=0,0,2,2;0,3,3,nan|rois: box 1 is '0,3,3,nan'
-dtype=fp16|dtype: not available in this version
-format=npy|format=npy: not available in this version
+dtype=fp16|not of format=json
+format=npz|expected json, npy
 LIST
   outputs '"outputs":[{"name":"same","pool":"max","grid":2},{"name":"same","pool":"max","rois":[[0,0,1]]}]' "$RAMP"
   expect_error 400 invalid_json 'outputs[1].rois'

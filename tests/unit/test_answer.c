@@ -76,8 +76,8 @@ static void maps_read_back_to_the_same_floats_nested(void **state)
     (void)state;
     const struct tp_answer_output outputs[] = {
         { .name = "pool", .tensor = { TP_SHAPE4(1, 2, 3, 2), values } },
-        { "global", { TP_SHAPE2(3, 4), values }, false, NULL },
-        { "chw", { TP_SHAPE4(1, 2, 2, 3), values }, true, NULL },
+        { .name = "global", .tensor = { TP_SHAPE2(3, 4), values } },
+        { .name = "chw", .tensor = { TP_SHAPE4(1, 2, 2, 3), values }, .channels_first = true },
     };
     const struct tp_answer_input input = { 8, 6, 1 };
     const struct tp_answer a = { .model = "net", .outputs = outputs, .n_outputs = 3,

@@ -1,9 +1,11 @@
-/* test_base64.c - RFC 4648's own vectors, both alphabets, data: URIs, and what is no base64. */
+/* test_base64.c - RFC 4648's own vectors both ways, both alphabets, data: URIs, and what is no
+ * base64. */
 #include "check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "formats/base64.h"
 
 /* Decodes n bytes of text against a guard page; NULL when it was refused. */
@@ -175,6 +177,52 @@ static void the_arenas_limit_holds(void **state)
     free(text);
 }
 
+static void bytes_become_padded_text(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=",
+                                         "Zm9vYmFy" };
+    for (size_t n = 0; n <= 6; n++) {
+        struct tp_buf b = { 0 };
+        uint8_t *copy = guarded(n);
+        memcpy(copy, "foobar", n);
+        tp_buf_text(&b, "\"");
+        tp_base64_write(&b, copy, n);
+        tp_buf_bytes(&b, "", 1);
+        assert_string_equal(b.data + 1, texts[n]);
+        tp_buf_fini(&b);
+        guarded_free(copy);
+    }
+    struct tp_buf b = { 0 }, full = { .limit_bytes = 7 };
+    tp_base64_write(&b, "\xFB\xFF\xBF", 3);
+    assert_memory_equal(b.data, "+/+/", 4);
+    tp_buf_fini(&b);
+    tp_base64_write(&full, "foobar", 6);
+    assert_true(full.failed);
+    tp_buf_fini(&full);
+}
+
+static void what_is_written_decodes(void **state)
+{
+    (void)state;
+    uint32_t seed = 5;
+    for (size_t n = 1; n < 200; n++) {
+        struct tp_buf b = { 0 };
+        struct tp_arena arena;
+        struct tp_err err = { 0 };
+        uint8_t bytes[200];
+        size_t n_out = 0;
+        for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)(next_random(&seed) >> 9);
+        tp_base64_write(&b, bytes, n);
+        tp_arena_init(&arena, 1 << 16);
+        const uint8_t *out = decode(&arena, &err, b.data, b.n_bytes, &n_out);
+        assert_int_equal(n_out, n);
+        assert_memory_equal(out, bytes, n);
+        tp_arena_fini(&arena);
+        tp_buf_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +236,8 @@ int main(void)
         cmocka_unit_test(any_length_decodes_and_may_end_at_any_byte),
         cmocka_unit_test(any_bytes_are_answered),
         cmocka_unit_test(the_arenas_limit_holds),
+        cmocka_unit_test(bytes_become_padded_text),
+        cmocka_unit_test(what_is_written_decodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void open_document(struct document *d, const char *text)
 {
     struct tp_err err = { 0 };
     tp_arena_init(&d->arena, SIZE_MAX);
-    if (!tp_json_parse(&d->json, text, strlen(text), &d->arena, "text", &err))
+    if (!tp_json_parse(&d->json, text, strlen(text), &d->arena, "text", 1, &err))
         fail_msg("%s", err.message);
     d->fields = (struct tp_fields){ &d->json, d->json.root, "here" };
 }

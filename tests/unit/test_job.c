@@ -49,7 +49,7 @@ static struct tp_job job_of(const struct ask *a)
     }
     if (a->served) job.served = a->served;
     job.options = a->options;
-    job.content_type = a->type;
+    job.headers.content_type = a->type;
     job.n_threads = a->n_threads ? a->n_threads : 1;
     tp_buf_bytes(&job.body, a->bytes, a->n_bytes ? a->n_bytes : strlen(a->bytes));
     return job;

@@ -2,6 +2,7 @@
  * with which words, and that hostile text costs neither memory nor time. */
 #include "check.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static struct parsed parse_bytes(const char *text, size_t n)
     struct parsed p = { .text = guarded(n) };
     memcpy(p.text, text, n);
     tp_arena_init(&p.arena, 64 << 20);
-    p.ok = tp_json_parse(&p.doc, p.text, n, &p.arena, "body", &p.err);
+    p.ok = tp_json_parse(&p.doc, p.text, n, &p.arena, "body", 1, &p.err);
     return p;
 }
 
@@ -409,6 +410,84 @@ static void many_small_values_are_refused_for_their_memory(void **state)
     finish(&p);
 }
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static struct { json_malloc_t alloc; json_free_t free; size_t used, most; } counted;
+
+static void *count_alloc(size_t n_bytes)
+{
+    void *p = counted.alloc(n_bytes);
+    if (p) counted.used += malloc_usable_size(p);
+    if (counted.used > counted.most) counted.most = counted.used;
+    return p;
+}
+
+static void count_free(void *p)
+{
+    if (p) counted.used -= malloc_usable_size(p);
+    counted.free(p);
+}
+
+/* Bytes of heap for a byte of text, at most at one time: Jansson's, counted beneath it, and the
+ * arena's. */
+static double heap_for_a_byte(const char *text, size_t n_bytes, bool read)
+{
+    struct tp_json doc;
+    struct tp_arena arena;
+    struct tp_err err = { 0 };
+    tp_arena_init(&arena, 256 << 20);
+    json_get_alloc_funcs(&counted.alloc, &counted.free);
+    counted.used = counted.most = 0;
+    json_set_alloc_funcs(count_alloc, count_free);
+    assert_int_equal(tp_json_parse(&doc, text, n_bytes, &arena, "body", 1, &err), read);
+    const struct tp_json_span *span = tp_json_span(&doc, json_object_get(doc.root, "tensor"));
+    if (span) {
+        float *x = tp_arena_floats(&arena, tp_json_span_count(span));
+        assert_true(tp_json_span_floats(&doc, span, "tensor", x, &err));
+    }
+    const size_t most = counted.most + arena.total_bytes;
+    tp_json_fini(&doc);
+    assert_int_equal(counted.used, 0);
+    json_set_alloc_funcs(counted.alloc, counted.free);
+    tp_arena_fini(&arena);
+    return (double)most / (double)n_bytes;
+}
+
+/* `begin`, then `unit` over and over, then `end`: n_bytes or some less. */
+static double heap_for_a_bomb(const char *begin, const char *unit, const char *end, size_t n_bytes,
+                              bool read)
+{
+    struct tp_buf b = { 0 };
+    tp_buf_text(&b, begin);
+    while (b.n_bytes + strlen(unit) + strlen(end) <= n_bytes) tp_buf_text(&b, unit);
+    tp_buf_text(&b, end);
+    const double heap = heap_for_a_byte(b.data, b.n_bytes, read);
+    tp_buf_fini(&b);
+    return heap;
+}
+
+/* Issue 5: at most 6 for tensors, conversion and all; at most 10 for what is made to be dear, and
+ * refused. */
+static void text_costs_few_bytes_of_heap(void **state)
+{
+    (void)state;
+    static const struct { const char *begin, *unit, *end; } tensors[] = {
+        { "{\"tensor\":[", "1,", "2]}" }, { "{\"tensor\":[", "-0.12345678,", "2]}" },
+        { "{\"tensor\":[", "[1],", "[2]]}" }, { "{\"tensor\":[", "[[1,2],[3,4]],", "[[5,6],[7,8]]]}" },
+        { "{\"shape\":[1,2],\"tensor\":[", "0.5, ", "1]}" },
+    };
+    static const char *const bombs[] = {
+        "{},", "[],", "\"\",", "null,", "{\"\":1},", "[[],[]],", "[1],", "[{}],", "[1,null],",
+        "\"abcdefgh\",", "{\"k\":{\"k\":{}}},", "[[1],[2,3]],",
+    };
+    static const size_t sizes[] = { 2 << 20, 5 << 20 };
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+        assert_true(heap_for_a_bomb(tensors[i].begin, tensors[i].unit, tensors[i].end, sizes[i % 2],
+                                    true) <= 6);
+    for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++)
+        assert_true(heap_for_a_bomb("[", bombs[i], "null]", sizes[i % 2], false) <= 10);
+}
+
 /* Whatever allocation of Jansson's is the one too many, its answer is an error: above all that of
  * the buffer in which it gathers a string. */
 static void memory_may_run_out_at_any_byte(void **state)
@@ -454,7 +533,7 @@ static void any_byte_may_be_wrong(void **state)
             copy[next_random(&seed) % (sizeof text - 1)] = (char)(next_random(&seed) >> 7);
         struct parsed p = { .text = NULL };
         tp_arena_init(&p.arena, 1 << 20);
-        p.ok = tp_json_parse(&p.doc, copy, sizeof text - 1, &p.arena, "body", &p.err);
+        p.ok = tp_json_parse(&p.doc, copy, sizeof text - 1, &p.arena, "body", 1, &p.err);
         assert_int_equal(p.ok, p.err.code == TP_OK);
         const struct tp_json_span *span = tp_json_span(&p.doc, json_object_get(p.doc.root, "a"));
         struct tp_shape shape;
@@ -583,6 +662,7 @@ int main(void)
         cmocka_unit_test(something_else_among_many_numbers_is_refused_at_once),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(many_small_values_are_refused_for_their_memory),
+        cmocka_unit_test(text_costs_few_bytes_of_heap),
         cmocka_unit_test(memory_may_run_out_at_any_byte),
         cmocka_unit_test(text_may_end_at_any_byte),
         cmocka_unit_test(any_byte_may_be_wrong),

@@ -1,6 +1,7 @@
 /* test_npy.c - NumPy arrays: every header that NumPy writes, every wrong one refused by name. */
 #include "check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,14 +85,15 @@ static void headers_may_be_written_in_any_way(void **state)
 static void other_types_are_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const types[] = { "<f8", ">f4", "<f2", "<i8", "|b1",
-                                         "|i1", "<U5", "|O",  "",    ">u1" };
+    static const char *const types[] = { ">f8", ">f4", "<f16", "<i8", "|b1",
+                                         "|i1", "<U5", "|O",   "",    ">u1" };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        char header[128], part[128];
+        char header[128], part[200];
         snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (1,)}",
                  types[i]);
-        snprintf(part, sizeof part, "dtype '%s'; float32 ('<f4') and uint8 ('|u1') are read: "
-                 "array.astype(numpy.float32)", types[i]);
+        snprintf(part, sizeof part, "dtype '%s'%s; float32 ('<f4'), float16, float64 and uint8 "
+                 "('|u1') are read: array.astype(numpy.float32)", types[i],
+                 types[i][0] == '>' ? " is big-endian" : "");
         check_refused(1, header, 8, TP_UNSUPPORTED_FORMAT, part);
     }
     check_refused(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4,
@@ -195,6 +197,42 @@ static void any_byte_may_be_wrong(void **state)
     guarded_free(f.bytes);
 }
 
+/* From an odd place, up to the last byte. */
+static void every_type_becomes_floats(void **state)
+{
+    (void)state;
+    static const float want[] = { 1, 0, -2, 65504, INFINITY };
+    static const uint16_t halves[] = { 0x3C00, 0, 0xC000, 0x7BFF, 0x7C00 };
+    static const double doubles[] = { 1, 1e-300, -2.00000000001, 65504, 1e300 };
+    static const uint8_t bytes[] = { 1, 0, 254, 127, 255 };
+    static const struct {
+        enum tp_npy_type type;
+        const void *data;
+        size_t n_bytes;
+    } cases[] = {
+        { TP_NPY_FLOAT32, want, sizeof want },
+        { TP_NPY_FLOAT16, halves, sizeof halves },
+        { TP_NPY_FLOAT64, doubles, sizeof doubles },
+        { TP_NPY_UINT8, bytes, sizeof bytes },
+    };
+    for (int i = 0; i < 4; i++) {
+        float out[5];
+        char *data = guarded(cases[i].n_bytes + 1);
+        memcpy(data + 1, cases[i].data, cases[i].n_bytes);
+        const struct tp_npy npy = { cases[i].type, { 1, { 5 } }, data + 1, cases[i].n_bytes };
+        tp_npy_floats(&npy, out);
+        for (int j = 0; j < 5; j++)
+            assert_true(out[j] == (cases[i].type == TP_NPY_UINT8 ? (float)bytes[j] : want[j]));
+        guarded_free(data);
+    }
+    check_read(1, "{'descr': '<f2', 'fortran_order': False, 'shape': (2, 3), }\n", 12,
+               TP_NPY_FLOAT16, "[2, 3]");
+    check_read(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3), }\n", 24,
+               TP_NPY_FLOAT64, "[1, 3]");
+    check_refused(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3), }\n", 12,
+                  TP_INVALID_SHAPE, "npy: 12 bytes of data; an array of [1, 3] has 24");
+}
+
 static void what_is_written_reads_back(void **state)
 {
     (void)state;
@@ -222,6 +260,22 @@ static void what_is_written_reads_back(void **state)
         assert_int_equal(((const char *)npy.data)[-1], '\n');
         tp_buf_fini(&b);
         guarded_free(t.data);
+    }
+}
+
+static void heads_are_of_any_type_and_shape(void **state)
+{
+    (void)state;
+    const int64_t big = INT64_MAX;
+    const struct tp_shape longest = { 8, { big, big, big, big, big, big, big, big } };
+    static const char *const types[] = { "<f4", "<f2", "|u1" };
+    for (int i = 0; i < 3; i++) {
+        struct tp_buf b = { 0 };
+        tp_npy_begin(&b, types[i], i ? &TP_SHAPE2(3, 4) : &longest);
+        assert_int_equal(b.n_bytes, i ? 128 : TP_NPY_HEAD_BYTES);
+        assert_memory_equal(b.data + 21, types[i], 3);
+        assert_int_equal(b.data[b.n_bytes - 1], '\n');
+        tp_buf_fini(&b);
     }
 }
 
@@ -260,7 +314,9 @@ int main(void)
         cmocka_unit_test(broken_headers_are_refused_at_their_byte),
         cmocka_unit_test(files_may_end_at_any_byte),
         cmocka_unit_test(any_byte_may_be_wrong),
+        cmocka_unit_test(every_type_becomes_floats),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(heads_are_of_any_type_and_shape),
         cmocka_unit_test(a_one_dimensional_shape_is_written_as_a_tuple),
         cmocka_unit_test(a_full_buffer_is_left_alone),
     };

@@ -91,6 +91,59 @@ static void the_answers_form_is_asked_for_in_words(void **state)
     tp_model_free(m);
 }
 
+static void formats_and_types_are_asked_for_in_words(void **state)
+{
+    (void)state;
+    static const struct { const char *query; enum tp_form form; enum tp_dtype dtype; } cases[] = {
+        { "", TP_FORM_JSON, TP_FP32 },
+        { "format=json&top=2&nested=false&digits=4&pool=max&argmax=true", TP_FORM_JSON, TP_FP32 },
+        { "format=npy&layers=a&dtype=fp16", TP_FORM_NPY, TP_FP16 },
+        { "format=npy&pool=avg&concat=true&layout=nchw", TP_FORM_NPY, TP_FP32 },
+        { "format=binary&layers=b&dtype=fp32", TP_FORM_BINARY, TP_FP32 },
+        { "format=safetensors&pool=max&argmax=true&dtype=uint8", TP_FORM_SAFETENSORS, TP_UINT8 },
+        { "format=png&layers=a,b,c", TP_FORM_PNG, TP_FP32 },
+    };
+    struct tp_model *m = two_outputs();
+    struct tp_arena arena;
+    tp_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct tp_ask ask = must_ask(cases[i].query, m, &arena);
+        assert_int_equal(ask.form, cases[i].form);
+        assert_int_equal(ask.dtype, cases[i].dtype);
+        assert_int_equal(ask.form_given, i > 0);
+    }
+    tp_arena_fini(&arena);
+    tp_model_free(m);
+}
+
+/* An Accept header may choose a form that the words do not fit. */
+static void a_form_chosen_later_is_checked_then(void **state)
+{
+    (void)state;
+    static const struct { const char *query; enum tp_form form; const char *part; } cases[] = {
+        { "layers=b", TP_FORM_NPY, NULL },
+        { "dtype=fp16&layers=b", TP_FORM_NPY, NULL },
+        { "dtype=fp32", TP_FORM_JSON, "dtype: not of format=json" },
+        { "dtype=uint8", TP_FORM_PNG, "dtype: not of format=png" },
+        { "", TP_FORM_BINARY, "format=binary holds one output" },
+        { "nested=true", TP_FORM_SAFETENSORS, "nested: of JSON" },
+        { "pool=max&argmax=true", TP_FORM_PNG, "argmax" },
+    };
+    struct tp_model *m = two_outputs();
+    struct tp_arena arena;
+    tp_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tp_ask ask = must_ask(cases[i].query, m, &arena);
+        struct tp_err err = { 0 };
+        assert_false(ask.form_given);
+        ask.form = cases[i].form;
+        assert_int_equal(tp_ask_check_form(&ask, &err), !cases[i].part);
+        if (cases[i].part && !strstr(err.message, cases[i].part)) fail_msg("%s", err.message);
+    }
+    tp_arena_fini(&arena);
+    tp_model_free(m);
+}
+
 static void the_layout_is_the_models_own_unless_another_is_asked_for(void **state)
 {
     (void)state;
@@ -147,9 +200,22 @@ static void wrong_words_are_refused_with_what_would_be_right(void **state)
     static const struct { const char *query; enum tp_code code; const char *part;
     } cases[] = {
         { "pool=median", TP_INVALID_ARGUMENT, "pool=median: no such pooling; there are none, max" },
-        { "dtype=fp16", TP_INVALID_ARGUMENT, "dtype: not available" },
-        { "format=npy", TP_INVALID_ARGUMENT,
-          "format=npy: not available in this version; answers are" },
+        { "format=tiff", TP_INVALID_ARGUMENT,
+          "format=tiff: expected json, npy, safetensors, binary or png" },
+        { "dtype=int8", TP_INVALID_ARGUMENT, "dtype=int8: expected fp32, fp16 or uint8" },
+        { "format=json&dtype=fp32", TP_INVALID_ARGUMENT,
+          "dtype: not of format=json; give it with format=npy, safetensors or binary" },
+        { "format=png&dtype=fp16", TP_INVALID_ARGUMENT, "dtype: not of format=png" },
+        { "format=npy", TP_INVALID_ARGUMENT, "format=npy holds one output, and 2 are asked for; "
+          "format=safetensors holds them all, concat=true makes one of them" },
+        { "format=binary&layers=a,b,c", TP_INVALID_ARGUMENT, "holds one output, and 3 are" },
+        { "format=npy&layers=b&top=3&pool=avg", TP_INVALID_ARGUMENT,
+          "top: of JSON answers, and this one is npy; leave one of them out" },
+        { "format=png&nested=true", TP_INVALID_ARGUMENT, "nested: of JSON answers" },
+        { "format=safetensors&digits=3", TP_INVALID_ARGUMENT, "digits: of JSON answers" },
+        { "format=npy&layers=b&pool=max&argmax=true", TP_INVALID_ARGUMENT,
+          "argmax: format=npy has no room for it; ask for json or safetensors" },
+        { "format=png&pool=max&argmax=true", TP_INVALID_ARGUMENT, "argmax: format=png" },
         { "normalize=l1", TP_INVALID_ARGUMENT, "normalize=l1: expected l2 or none" },
         { "normalize=true", TP_INVALID_ARGUMENT, "expected l2 or none" },
         { "concat=1.0", TP_INVALID_ARGUMENT, "concat=1.0: expected true or false" },
@@ -559,6 +625,8 @@ int main(void)
         cmocka_unit_test(without_words_the_models_outputs_are_answered_as_they_are),
         cmocka_unit_test(layers_come_in_the_order_asked_also_twice),
         cmocka_unit_test(the_answers_form_is_asked_for_in_words),
+        cmocka_unit_test(formats_and_types_are_asked_for_in_words),
+        cmocka_unit_test(a_form_chosen_later_is_checked_then),
         cmocka_unit_test(the_layout_is_the_models_own_unless_another_is_asked_for),
         cmocka_unit_test(lengths_and_places_are_asked_for_in_words),
         cmocka_unit_test(concat_joins_all_to_the_first_which_is_normalized),

@@ -257,7 +257,7 @@ static void a_part_of_a_document_is_read_as_a_pipeline(void **state)
     struct tp_graph *g;
     struct tp_err err = { 0 };
     tp_arena_init(&arena, SIZE_MAX);
-    assert_true(tp_json_parse(&doc, text, strlen(text), &arena, "body", &err));
+    assert_true(tp_json_parse(&doc, text, strlen(text), &arena, "body", 1, &err));
     assert_true(tp_pipeline_read(&g, &doc, json_object_get(doc.root, "pipeline"), "p", NULL,
                                  &limits, &err));
     assert_int_equal(g->n_nodes, 2);

@@ -1,5 +1,8 @@
-/* test_png.c - PNG files: every kind of them, and damage. */
+/* test_png.c - PNG files: every kind of them, damage, and those that we write. */
 #include "image_files.h"
+
+#include "base/buf.h"
+#include "formats/png.h"
 
 enum { IEND_CHECKSUM = 4 };          /* libspng does without these last bytes */
 
@@ -85,6 +88,71 @@ static void flipped_bits_never_crash(void **state)
     must_survive_flips("t0_1_i_trns.png", 300, 14);
 }
 
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static bool write_rows(struct tp_buf *b, int width, int height, struct tp_err *err)
+{
+    struct tp_png *png;
+    uint32_t colors[256], seed = 3;
+    uint8_t *row = guarded((size_t)width);
+    for (uint32_t i = 0; i < 256; i++) colors[i] = i << 16 | (255 - i) << 8 | (i * 7 & 255);
+    bool ok = tp_png_begin(&png, b, width, height, colors, err);
+    const bool begun = ok;
+    for (int y = 0; y < height && ok; y++) {
+        for (int x = 0; x < width; x++) row[x] = (uint8_t)next_random(&seed);
+        ok = tp_png_row(png, row, err);
+    }
+    if (begun) tp_png_end(png);
+    guarded_free(row);
+    return ok;
+}
+
+static void what_is_written_reads_back(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = { { 1, 1 }, { 300, 2 }, { 3, 400 }, { 257, 255 } };
+    for (int i = 0; i < 4; i++) {
+        const int width = sizes[i][0], height = sizes[i][1];
+        const struct tp_image_options options = { .max_pixels = TEST_MAX_PIXELS };
+        struct tp_buf b = { 0 };
+        struct tp_image im;
+        struct tp_err err = { 0 };
+        struct tp_arena arena;
+        uint32_t seed = 3;
+        tp_arena_init(&arena, 1 << 24);
+        if (!write_rows(&b, width, height, &err) ||
+            !tp_image_decode(&im, b.data, b.n_bytes, &options, NULL, &arena, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(im.width, width);
+        assert_int_equal(im.height, height);
+        for (int at = 0; at < width * height; at++) {
+            const uint8_t v = (uint8_t)next_random(&seed);
+            const uint8_t want[] = { v, (uint8_t)(255 - v), (uint8_t)(v * 7) };
+            assert_memory_equal(im.pixels + 3 * at, want, 3);
+        }
+        tp_arena_fini(&arena);
+        tp_buf_fini(&b);
+    }
+}
+
+static void a_full_buffer_is_an_error(void **state)
+{
+    (void)state;
+    struct tp_buf whole = { 0 };
+    struct tp_err err = { 0 };
+    assert_true(write_rows(&whole, 100, 100, &err));
+    for (size_t limit = 1; limit < whole.n_bytes; limit += 97) {
+        struct tp_buf b = { .limit_bytes = limit };
+        struct tp_err full = { 0 };
+        assert_false(write_rows(&b, 100, 100, &full));
+        assert_int_equal(full.code, TP_TOO_LARGE);
+        assert_non_null(strstr(full.message, "PNG exceeds the limit"));
+        tp_buf_fini(&b);
+    }
+    tp_buf_fini(&whole);
+    tp_png_end(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +164,8 @@ int main(void)
         cmocka_unit_test(an_index_beyond_the_palette_reads_nothing_beyond_it),
         cmocka_unit_test(interlaced_alpha_that_the_arena_cannot_hold_is_refused),
         cmocka_unit_test(flipped_bits_never_crash),
+        cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_full_buffer_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

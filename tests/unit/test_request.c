@@ -12,6 +12,7 @@
 #include "formats/npy.h"
 #include "formats/request.h"
 #include "image_files.h"
+#include "intake_of.h"
 
 static const struct tp_limits limits = {
     .max_body_bytes = 1 << 20, .max_pixels = 10000, .max_elements = 1000, .max_batch = 3,
@@ -25,12 +26,20 @@ struct body {                        /* what one test needs; made by read_body()
     bool ok;
 };
 
+static bool read_request(struct tp_request *rq, const char *type, const void *bytes, size_t n_bytes,
+                         enum intake_for what, const struct tp_limits *l, struct tp_arena *arena,
+                         struct tp_err *err)
+{
+    const struct tp_body body = { .bytes = bytes, .n_bytes = n_bytes, .content_type = type };
+    return intake_read(&tp_dialect_tidepool, rq, &body, what, l, arena, err);
+}
+
 static struct body read_body(const char *type, const void *bytes, size_t n_bytes,
-                             enum tp_request_kind kind)
+                             enum intake_for kind)
 {
     struct body b = { .copy = guarded_copy(bytes, n_bytes) };
     tp_arena_init(&b.arena, 1 << 20);
-    b.ok = tp_request_read(&b.rq, type, b.copy, n_bytes, kind, &limits, &b.arena, &b.err);
+    b.ok = read_request(&b.rq, type, b.copy, n_bytes, kind, &limits, &b.arena, &b.err);
     assert_int_equal(b.ok, b.err.code == TP_OK);
     return b;
 }
@@ -44,7 +53,7 @@ static void drop(struct body *b)
 
 static struct body must_read(const char *type, const void *bytes, size_t n_bytes)
 {
-    struct body b = read_body(type, bytes, n_bytes, TP_REQUEST_PLAIN);
+    struct body b = read_body(type, bytes, n_bytes, FOR_LAST);
     if (!b.ok) fail_msg("%s: %s", type ? type : "no type", b.err.message);
     return b;
 }
@@ -58,7 +67,7 @@ static void check_refused(const char *type, const void *bytes, size_t n_bytes, b
                           enum tp_code code, const char *part)
 {
     struct body b = read_body(type, bytes, n_bytes,
-                              with_pipeline ? TP_REQUEST_WITH_PIPELINE : TP_REQUEST_PLAIN);
+                              with_pipeline ? FOR_PIPELINE : FOR_LAST);
     if (b.ok) fail_msg("%.*s was read; wanted \"%s\"", (int)n_bytes, (const char *)bytes, part);
     if (b.err.code != code || !strstr(b.err.message, part))
         fail_msg("%.60s: got %s \"%s\"; wanted %s \"%s\"", (const char *)bytes,
@@ -152,7 +161,7 @@ static void a_uint8_array_may_have_its_channels_first(void **state)
         size_t pixels = (size_t)(cases[i].height * cases[i].width);
         size_t each = pixels * (size_t)cases[i].channels;
         struct tp_buf b = npy("|u1", cases[i].shape, each * (size_t)cases[i].n);
-        struct body body = read_body(NULL, b.data, b.n_bytes, TP_REQUEST_CHANNELS_FIRST);
+        struct body body = read_body(NULL, b.data, b.n_bytes, FOR_FIRST);
         if (!body.ok) fail_msg("%s: %s", cases[i].shape, body.err.message);
         assert_int_equal(body.rq.n_sources, cases[i].n);
         for (size_t j = 0; j < (size_t)cases[i].n; j++) {
@@ -169,7 +178,7 @@ static void a_uint8_array_may_have_its_channels_first(void **state)
         tp_buf_fini(&b);
     }
     struct tp_buf b = npy("|u1", "2, 5, 4", 40);
-    struct body body = read_body(NULL, b.data, b.n_bytes, TP_REQUEST_CHANNELS_FIRST);
+    struct body body = read_body(NULL, b.data, b.n_bytes, FOR_FIRST);
     assert_false(body.ok);
     assert_non_null(strstr(body.err.message, "in front of the height); this one is [2, 5, 4]"));
     drop(&body);
@@ -190,7 +199,7 @@ static void arrays_that_are_no_input_are_refused(void **state)
         { "|u1", "1, 1, 2, 2, 1", 4, TP_INVALID_SHAPE, "must be [height, width]" },
         { "|u1", "4, 1, 1, 1", 4, TP_TOO_LARGE, "more than 3 inputs in one request (--max-batch)" },
         { "|u1", "0, 4", 0, TP_INVALID_SHAPE, "npy:" },
-        { "<f8", "2,", 16, TP_UNSUPPORTED_FORMAT, "dtype '<f8'" },
+        { "<i8", "2,", 16, TP_UNSUPPORTED_FORMAT, "dtype '<i8'" },
         { "<f4", "3,", 8, TP_INVALID_SHAPE, "8 bytes of data" },
         { "<f4", "1001,", 4004, TP_TOO_LARGE, "1000" },
     };
@@ -211,10 +220,10 @@ static void an_array_image_keeps_to_the_pixel_limit(void **state)
     struct tp_buf b = npy("|u1", "4, 5", 20);
     tp_arena_init(&arena, 1 << 20);
     small.max_pixels = 20;
-    assert_true(tp_request_read(&rq, NULL, b.data, b.n_bytes, TP_REQUEST_PLAIN, &small, &arena,
+    assert_true(read_request(&rq, NULL, b.data, b.n_bytes, FOR_LAST, &small, &arena,
                                &err));
     small.max_pixels = 19;
-    assert_false(tp_request_read(&rq, NULL, b.data, b.n_bytes, TP_REQUEST_PLAIN, &small, &arena,
+    assert_false(read_request(&rq, NULL, b.data, b.n_bytes, FOR_LAST, &small, &arena,
                                 &err));
     assert_int_equal(err.code, TP_TOO_LARGE);
     assert_non_null(strstr(err.message, "5x4 exceeds the limit of 19 pixels (--max-pixels)"));
@@ -550,7 +559,7 @@ static void brackets_without_end_are_refused(void **state)
     assert_non_null(text);
     memcpy(text, "{\"tensor\":", 10);
     memset(text + 10, '[', N);
-    struct body b = read_body("application/json", text, N + 10, TP_REQUEST_PLAIN);
+    struct body b = read_body("application/json", text, N + 10, FOR_LAST);
     assert_false(b.ok);
     assert_true(b.err.code == TP_INVALID_JSON || b.err.code == TP_INVALID_SHAPE);
     drop(&b);
@@ -563,7 +572,7 @@ static void a_pipeline_stands_beside_the_input(void **state)
 {
     (void)state;
     static const char text[] = "{\"tensor\": [1], \"pipeline\": {\"layers\": []}}";
-    struct body b = read_body("application/json", text, strlen(text), TP_REQUEST_WITH_PIPELINE);
+    struct body b = read_body("application/json", text, strlen(text), FOR_PIPELINE);
     assert_true(b.ok);
     assert_non_null(b.rq.pipeline);
     assert_true(json_is_object(b.rq.pipeline));
@@ -617,7 +626,7 @@ static void a_form_may_carry_the_pipeline(void **state)
     add_part(&b, "pipeline", "{\"layers\": []}", 14);
     size_t once = b.n_bytes;
     tp_buf_text(&b, "--x--\r\n");
-    struct body body = read_body(multipart, b.data, b.n_bytes, TP_REQUEST_WITH_PIPELINE);
+    struct body body = read_body(multipart, b.data, b.n_bytes, FOR_PIPELINE);
     assert_true(body.ok);
     assert_non_null(body.rq.pipeline);
     assert_int_equal(body.rq.n_sources, 1);
@@ -687,7 +696,7 @@ static void every_prefix_of_a_form_is_an_error_or_a_batch(void **state)
     add_part(&b, "pipeline", "{\"layers\": [1, [2]]}", 20);
     tp_buf_text(&b, "--x--\r\n");
     for (size_t n = 0; n < b.n_bytes; n++) {
-        struct body body = read_body(multipart, b.data, n, TP_REQUEST_WITH_PIPELINE);
+        struct body body = read_body(multipart, b.data, n, FOR_PIPELINE);
         assert_true(body.ok || body.err.message[0]);
         drop(&body);
     }
@@ -778,7 +787,7 @@ static void an_arena_that_is_full_is_too_large(void **state)
             struct tp_arena arena;
             struct tp_err err = { 0 };
             tp_arena_init(&arena, room);
-            bool ok = tp_request_read(&rq, NULL, texts[i], strlen(texts[i]), TP_REQUEST_PLAIN,
+            bool ok = read_request(&rq, NULL, texts[i], strlen(texts[i]), FOR_LAST,
                                       &limits, &arena, &err);
             if (!ok && err.code != TP_TOO_LARGE && err.code != TP_NO_MEMORY)
                 fail_msg("%zu bytes: %s", room, err.message);
