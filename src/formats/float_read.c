@@ -137,7 +137,7 @@ static float round_exactly(const struct number *x, double near)
 {
     struct tp_float_exact decimal;
     int64_t exp;
-    if (cut_digits(x, TP_FLOAT_EXACT_DIGITS, &decimal, &exp)) {          /* ...and something behind */
+    if (cut_digits(x, TP_FLOAT_EXACT_DIGITS, &decimal, &exp)) { /* and something behind */
         tp_float_exact_mul_add(&decimal, 10, 1);
         exp--;
     }

@@ -1,8 +1,8 @@
 /* floats.c - tensors as JSON text.
  *
- * On several threads each formats a share of the numbers beside the buffer, and moves it to its place
- * when the lengths of those in front are known, together with formatting the next: a round for as
- * much text as caches hold. */
+ * On several threads each formats a share of the numbers beside the buffer, and moves it to its
+ * place when the lengths of those in front are known, right before it formats the next: a round for
+ * as much text as caches hold. */
 #include "formats/floats.h"
 
 #include <string.h>

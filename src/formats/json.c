@@ -1,8 +1,8 @@
 /* json.c - JSON documents with tensors in them: Jansson behind its door.
  *
  * A document goes through two readers. json_scan.c scans it once, converts the arrays of numbers,
- * cuts them out and refuses what only it can see. Jansson then reads the rest through feed(), which puts a mark
- * where something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the
+ * cuts them out and refuses what only it can see. Jansson then reads the rest through feed(), which
+ * puts a mark where something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the
  * budget.
  *
  * Long plain strings (images in base64) are cut out too and put back when Jansson is done: it takes
@@ -30,8 +30,8 @@
 #include "ops/parallel.h"
 
 /* What Jansson, the spans and their numbers may take. Measured: pipelines and safetensors headers,
- * written without blanks, need 9 to 15 bytes for a byte of text; {},{},... 77, [],[],... 45, 1,1,...
- * 20. Tensors need 0.4, and 2 where all their numbers have one digit. */
+ * written without blanks, need 9 to 15 bytes for a byte of text; {},{},... 77, [],[],... 45,
+ * 1,1,... 20. Tensors need 0.4, and 2 where all their numbers have one digit. */
 enum {
     HEAP_FLOOR_BYTES = 8 << 20,
     HEAP_FACTOR = 10,

@@ -1,7 +1,7 @@
 /* json_rows.c - an array of numbers in a JSON text: checked, measured and converted in one go.
  *
- * What is usual (a sign, digits, a point, blanks behind commas) is left to the kernels' read_numbers(),
- * which stops at anything else; a number here and there is then read by tp_float_read(). */
+ * What is usual (a sign, digits, a point, blanks behind commas) is left to the kernels'
+ * read_numbers(), which stops at anything else; that one number is then read by tp_float_read(). */
 #include "formats/json_rows.h"
 
 #include <math.h>

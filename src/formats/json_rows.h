@@ -15,7 +15,7 @@ static const uint32_t TP_JSON_UNKNOWN = UINT32_MAX;
  * some comma on, which is scanned without knowing how deep that comma stands: its level is called
  * TP_JSON_PART_LEVEL. */
 struct tp_json_rows {
-    const struct tp_json_scan *doc;  /* whose err is filled; NULL: a part, which only shows `fault` */
+    const struct tp_json_scan *doc;  /* whose err is filled; NULL: a part, which only has `fault` */
     const char *text, *end;
     const char *stop;                /* a value that is due from there on is not scanned */
     int outer;                       /* arrays and objects around level 0 */

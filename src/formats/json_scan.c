@@ -80,6 +80,7 @@ struct scan {
     struct tp_json_span *spans;      /* so far: `first`, or malloc()ed */
     struct tp_json_span first[FIRST_SPANS];
     size_t capacity;
+    size_t growing_bytes;            /* of what is malloc()ed */
 };
 
 static const char *skip_space(const char *p, const char *end)
@@ -102,7 +103,9 @@ static bool grow_spans(struct scan *s)
     if (!old) memcpy(more, s->first, sizeof s->first);
     s->spans = more;
     s->capacity *= 2;
-    return true;
+    const size_t growth = (old ? s->capacity / 2 : s->capacity) * sizeof *more;
+    s->growing_bytes += growth;
+    return charge(s, growth);
 }
 
 /* A place for one more; NULL with an error. */
@@ -320,6 +323,7 @@ bool tp_json_scan_run(struct tp_json_scan *out)
 {
     struct scan s;
     memset(&s, 0, offsetof(struct scan, first));
+    s.growing_bytes = 0;
     s.out = out;
     s.text = out->text;
     s.end = out->end;
@@ -327,5 +331,6 @@ bool tp_json_scan_run(struct tp_json_scan *out)
     s.capacity = FIRST_SPANS;
     bool ok = scan_document(&s) && keep_spans(&s);
     if (s.spans != s.first) free(s.spans);
+    out->heap_bytes -= s.growing_bytes;
     return ok;
 }

@@ -38,9 +38,9 @@ struct tp_json_scan {
     size_t token_bytes;              /* no token outside of the spans is longer */
 };
 
-/* Scans the whole text. Arrays of nothing but numbers become spans, converted, as do long strings that stand
- * for themselves byte by byte and are no keys. False when the text is no JSON in a way that Jansson
- * could not see or tell as well; all other judgement is left to Jansson. */
+/* Scans the whole text. Arrays of nothing but numbers become spans, converted, as do long strings
+ * that stand for themselves byte by byte and are no keys. False when the text is no JSON in a way
+ * that Jansson could not see or tell as well; all other judgement is left to Jansson. */
 bool tp_json_scan_run(struct tp_json_scan *s) TP_MUST_USE;
 
 /* What to say about text at p that is often meant as JSON and is not (NaN, None, ...), or NULL. */

@@ -13,6 +13,8 @@
 
 enum { GATES = VL == 8 ? 2 : 4 };    /* vectors abreast; AVX2 has but 16 registers */
 
+typedef uint32_t act_bits __attribute__((vector_size(4 * VL)));      /* of a NaN they overflow */
+
 /* ---- exponentials: mostly of what is not positive, which is all that most functions need ----- */
 
 /* x + low = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. ln 2 is taken off in two
@@ -106,9 +108,10 @@ INLINE void act_gates(vec *gate, const vec *x, const int n, const bool times_x)
     EACH p[i] = p[i] * r[i] + splat(1);
     EACH p[i] = splat(1) - p[i] * r[i];
     EACH {
-        const veci e = (veci)shifted[i] << 23, h = ((veci)shifted[i] << 22) & ~0x7fffff;
-        down[i] = (vec)((veci)splat(1) - h);
-        p[i] = p[i] * (vec)((veci)splat(1) + (e - h)) + down[i];
+        const act_bits one = (act_bits)splat(1), e = (act_bits)shifted[i] << 23;
+        const act_bits h = ((act_bits)shifted[i] << 22) & ~0x7fffffu;
+        down[i] = (vec)(one - h);
+        p[i] = p[i] * (vec)(one + (e - h)) + down[i];
     }
     EACH gate[i] = (times_x ? x[i] : splat(1)) / p[i] * down[i];
 }

@@ -1,10 +1,10 @@
 /* decimal.h - the shortest decimals of floats, in double.
  *
- * For a float x with a last place of 2^q let k be floor(log10(2^q)): of the multiples of 10^k and of
- * 10^(k+1) within half a place of x the shortest is chosen, and of those the nearest (R. Giulietti,
- * "The Schubfach way to render doubles", 2020). v = x / 10^k has up to 28 bits in front of the
- * point, so that a double leaves 24 behind it: enough but for one number in a million, which is left
- * to exact integers. */
+ * For a float x with a last place of 2^q let k be floor(log10(2^q)): of the multiples of 10^k and
+ * of 10^(k+1) within half a place of x the shortest is chosen, and of those the nearest (R.
+ * Giulietti, "The Schubfach way to render doubles", 2020). v = x / 10^k has up to 28 bits in front
+ * of the point, so that a double leaves 24 behind it: enough but for one number in a million, which
+ * is left to exact integers. */
 #ifndef TP_KERNELS_DECIMAL_H
 #define TP_KERNELS_DECIMAL_H
 

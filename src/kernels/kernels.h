@@ -196,8 +196,8 @@ enum { TP_DECIMALS = 64,             /* at most at a time */
 /* Decimals of nine digits, 0.d12345678 * 10^point: the first digit, and the others as bytes, of
  * which the lowest comes first. */
 struct tp_decimals {
-    int64_t first[TP_DECIMALS], others[TP_DECIMALS];
-    int64_t point[TP_DECIMALS];      /* from TP_DECIMAL_ODD / 2 on: not known */
+    uint64_t first[TP_DECIMALS], others[TP_DECIMALS];
+    int64_t point[TP_DECIMALS];      /* TP_DECIMAL_ODD: not known */
 };
 
 struct tp_kernels {

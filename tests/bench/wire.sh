@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# wire.sh - tensors through the service against bytes through a bare libmicrohttpd server that copies
-# them: megabytes a second, in and out together, one connection, in turn; the best of three rounds.
+# wire.sh - tensors through the service against bytes through a bare libmicrohttpd server that
+# copies them: megabytes a second, in and out together, one connection, in turn; the fastest
+# request of three rounds.
 #
-# usage: tests/bench/wire.sh TIDEPOOL WIRE [MEGABYTES...]      default: 3.2 and 64
+# usage: tests/bench/wire.sh TIDEPOOL WIRE [MEGABYTES...]      default: 3.2 and 100
 set -euo pipefail
 tidepool=$1 wire=$2
 shift 2
+sizes=("$@")
+if [[ $# -eq 0 ]]; then sizes=(3.2 100); fi
 dir=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2317   # called by the trap
@@ -36,8 +39,9 @@ bodies() {
   header="{'descr': '<f4', 'fortran_order': False, 'shape': (1, $rows, 1024, 1), }"
   pad=$((117 - ${#header}))
   { printf '\x93NUMPY\x01\x00\x76\x00%s%*s\n' "$header" "$pad" ''; cat "$dir/raw"; } > "$dir/npy"
-  header="{\"inputs\":[{\"name\":\"input\",\"shape\":[1,$rows,1024,1],\"datatype\":\"FP32\",\"parameters\":\
-{\"binary_data_size\":$bytes}}],\"parameters\":{\"binary_data_output\":true}}"
+  printf -v header '{"inputs":[{"name":"input","shape":[1,%d,1024,1],"datatype":"FP32",%s}],%s}' \
+    "$rows" "\"parameters\":{\"binary_data_size\":$bytes}" \
+    '"parameters":{"binary_data_output":true}'
   json_bytes=${#header}
   { printf '%s' "$header"; cat "$dir/raw"; } > "$dir/oip"
 }
@@ -45,23 +49,20 @@ bodies() {
 best() { printf '%s\n' "$@" | sort -n | tail -1; }
 
 printf '%-10s %8s %14s %18s %8s\n' form MB 'Tidepool MB/s' 'bare copy MB/s' ratio
-for mb in "${@:-3.2 64}"; do
-  for size in $mb; do
-    rows=$(awk -v mb="$size" 'BEGIN { printf "%d", mb * 1e6 / 4096 }')
-    bodies "$rows"
-    ours_npy=() ours_oip=() theirs=()
-    for _ in 1 2 3; do
-      theirs+=("$("$wire" ask "$bare" / 1 "$dir/npy")")
-      ours_npy+=("$("$wire" ask "$port" '/v1/models/identity/features?format=npy' 1 "$dir/npy")")
-      ours_oip+=("$("$wire" ask "$port" /v2/models/identity/infer 1 "$dir/oip" \
-        "Inference-Header-Content-Length: $json_bytes")")
-    done
-    base=$(best "${theirs[@]}")
-    for form in npy oip; do
-      declare -n ours=ours_$form
-      mine=$(best "${ours[@]}")
-      awk -v f="$form" -v s="$size" -v a="$mine" -v b="$base" \
-        'BEGIN { printf "%-10s %8s %14d %18d %8.2f\n", f, s, a, b, a / b }'
-    done
+for mb in "${sizes[@]}"; do
+  bodies "$(awk -v mb="$mb" 'BEGIN { printf "%d", mb * 1e6 / 4096 }')"
+  npy=() oip=() theirs=()
+  for _ in 1 2 3; do
+    theirs+=("$("$wire" ask "$bare" / 1 "$dir/npy")")
+    npy+=("$("$wire" ask "$port" '/v1/models/identity/features?format=npy' 1 "$dir/npy")")
+    oip+=("$("$wire" ask "$port" /v2/models/identity/infer 1 "$dir/oip" \
+      "Inference-Header-Content-Length: $json_bytes")")
+  done
+  base=$(best "${theirs[@]}")
+  for form in npy oip; do
+    declare -n ours=$form
+    mine=$(best "${ours[@]}")
+    awk -v f="$form" -v s="$mb" -v a="$mine" -v b="$base" \
+      'BEGIN { printf "%-10s %8s %14d %18d %8.2f\n", f, s, a, b, a / b }'
   done
 done

@@ -1,5 +1,5 @@
-/* test_float_write.c - every text written is the shortest that reads back. libc's strtof and printf are
- * the judges. */
+/* test_float_write.c - every text written is the shortest that reads back. libc's strtof and printf
+ * are the judges. */
 #include "check.h"
 
 #include <float.h>
@@ -128,7 +128,7 @@ static void what_is_written_is_shortest_and_reads_back(void **state)
     for (int i = 0; i < 20000; i++) check_written((float)i / 1024 - 8);
 }
 
-/* A row of any of the tables' making is what numbers one by one are, which exact integers decide. */
+/* A row by any table is what its numbers are one by one, which exact integers decide. */
 static void check_row(const float *x, int n)
 {
     char want[300 * (TP_FLOAT_TEXT_BYTES + 1)], got[sizeof want + TP_FLOAT_ROW_SPARE];
@@ -160,7 +160,7 @@ static void rows_are_the_same_on_every_table(void **state)
             switch (round % 4) {
             case 0: x[i] = from_bits(bits); break;
             case 1: x[i] = (float)(int)bits / 2e9f; break;
-            case 2: x[i] = bits & 1 ? 0 : (float)(bits >> 8) / (float)(1 << (bits >> 3 & 15)); break;
+            case 2: x[i] = bits & 1 ? 0 : ldexpf((float)(bits >> 8), -(int)(bits >> 3 & 15)); break;
             default: x[i] = from_bits(bits & 0xFF800000); break;   /* powers of two */
             }
         }

@@ -1,5 +1,5 @@
-/* test_json_parts.c - large arrays on several threads: what one thread makes of a document, sound or
- * not, any number makes of it. */
+/* test_json_parts.c - large arrays on several threads: what one thread makes of a document, sound
+ * or not, any number makes of it. */
 #include "check.h"
 
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "ops/parallel.h"
 
 /* A nested array of more than a quarter of a MB; rare numbers are unusual. */
-static void put_rows(struct tp_buf *b, const int64_t *dim, int rank, const char *comma, uint32_t *seed)
+static void put_rows(struct tp_buf *b, const int64_t *dim, int rank, const char *comma,
+                     uint32_t *seed)
 {
     static const char *const unusual[] = { "1e-7", "3.5E2", "0.30000001192092896", "-0",
                                            "123456789012345678901234567890123456789012e-40" };
@@ -110,8 +111,8 @@ static void threads_read_what_one_reads(void **state)
 static void threads_refuse_what_one_refuses(void **state)
 {
     (void)state;
-    static const char *const wrongs[] = { "]", "[", ",", "NaN", "x", "1 2", "\"", "[]", "1e99", "],[",
-                                          "{}", "-", "[1", "]]" };
+    static const char *const wrongs[] = { "]", "[", ",", "NaN", "x", "1 2", "\"", "[]", "1e99",
+                                          "],[", "{}", "-", "[1", "]]" };
     uint32_t seed = 2;
     for (uint32_t round = 0; round < 42; round++) {
         struct tp_buf b = { 0 };

@@ -9,7 +9,8 @@
 static const char *const texts[] = {
     "[1,2,3,4]", "[[1,2],[3,4],[5,6]]", "[[[1],[2]],[[3],[4]]]", "[ [1.5, -2e3] , [3, 4] ]",
     "[[[[1,2],[3,4]],[[5,6],[7,8]]]]", "[[[1,2,3]],[[4,5,6]]]", "[[1,2],[3]]", "[[1,2],[3,[4]]]",
-    "[[1,2],3]", "[1,[2]]", "[[[1,2],[3,4]],[[5,6]]]", "[[],[1]]", "[[1],[]]", "[[1,2],[3,4],[5,6],[7]]",
+    "[[1,2],3]", "[1,[2]]", "[[[1,2],[3,4]],[[5,6]]]", "[[],[1]]", "[[1],[]]",
+    "[[1,2],[3,4],[5,6],[7]]",
     "[[[1,2]],[[3,4],[5,6]],[[7,8]]]",
 };
 
@@ -34,14 +35,15 @@ static void check_equal(const struct tp_json_rows *a, const struct tp_json_rows 
     for (int i = 1; i <= a->deepest; i++) assert_int_equal(a->wanted[i], b->wanted[i]);
 }
 
-/* Cut behind any comma, or any two, and put together again an array is what it was; a part that does
- * not fit is refused and leaves all as it was, so that scanning on finds what is wrong. */
+/* Cut behind any comma, or any two, and put together again an array is what it was; a part that
+ * does not fit is refused and leaves all as it was, so that scanning on finds what is wrong. */
 static void check_cuts(const char *text, bool behind_another)
 {
     enum { ROOM = 32 };
     char all[200];
     const int before = sprintf(all, "%s", behind_another ? "[\"x\"," : "");
-    const size_t n = (size_t)(before + sprintf(all + before, "%s%s", text, behind_another ? "]" : ""));
+    const char *after = behind_another ? "]" : "";
+    const size_t n = (size_t)(before + sprintf(all + before, "%s%s", text, after));
     struct tp_err err = { 0 };
     const struct tp_json_scan doc = { .what = "text", .text = all, .end = all + n, .err = &err };
     float want[ROOM], got[ROOM];

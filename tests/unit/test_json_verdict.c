@@ -1,5 +1,6 @@
-/* test_json_verdict.c - thousands of documents, sound and damaged, through tp_json_parse() and through
- * Jansson alone: the same are read, with the same values; the same are refused, at the same byte. */
+/* test_json_verdict.c - thousands of documents, sound and damaged, through tp_json_parse() and
+ * through Jansson alone: the same are read, with the same values; the same are refused, at the same
+ * byte. */
 #include "check.h"
 
 #include <math.h>
@@ -31,8 +32,8 @@ static void put_number(struct tp_buf *b, uint32_t *seed)
 
 static void put_string(struct tp_buf *b, uint32_t *seed)
 {
-    static const char *const pieces[] = { "a", "key", "[1,2]", "\\\"", "\\\\", "\\u00e9", "\xC3\xA9",
-                                          "\\ud83d\\ude00", " ", "{", ",", "0.5", "\\n" };
+    static const char *const pieces[] = { "a", "key", "[1,2]", "\\\"", "\\\\", "\\u00e9",
+                                          "\xC3\xA9", "\\ud83d\\ude00", " ", "{", ",", "0.5", "\\n" };
     tp_buf_text(b, "\"");
     for (uint32_t n = pick(seed, 4); n; n--)
         tp_buf_text(b, pieces[pick(seed, sizeof pieces / sizeof *pieces)]);

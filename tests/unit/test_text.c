@@ -9,8 +9,7 @@
 #include "formats/float_read.h"
 #include "kernels/kernels.h"
 
-/* One number against strtof, many times over: what stands in front of it and behind it, and where it
- * stands among those that are read at once, must not matter. */
+/* All numbers of a text, the kernel's and those that it leaves. */
 static void check_numbers(const struct tp_kernels *k, char *text, size_t n_bytes, int n,
                           const float *want)
 {
@@ -85,8 +84,8 @@ static void numbers_of_any_style_are_read_to_the_nearest_float(void **state)
             want[i] = strtof(text + length, NULL);
             length += n;
             const uint32_t rare = next_random(&seed) >> 8;
-            const char *separator = behind[round / 8 % 3 == 2 ? rare % 7 : (uint32_t)(round / 8 % 3)];
-            length += sprintf(text + length, "%s", separator);
+            const uint32_t style = (uint32_t)round / 8 % 3;
+            length += sprintf(text + length, "%s", behind[style == 2 ? rare % 7 : style]);
         }
         char *copy = guarded((size_t)length);
         memcpy(copy, text, (size_t)length);
@@ -108,10 +107,12 @@ static void ties_and_their_neighbours_are_told_apart(void **state)
         int length = TP_TEXT_BYTES_BEFORE;
         memset(text, '7', (size_t)length);
         for (int i = 0; i < N; i++) {
-            const float x = from_bits((117 + next_random(&seed) % 20) << 23 | next_random(&seed) >> 9);
+            const uint32_t exponent = 117 + next_random(&seed) % 20;
+            const float x = from_bits(exponent << 23 | next_random(&seed) >> 9);
             const double tie = ((double)x + (double)nextafterf(x, 1e9f)) / 2;
             char number[64];
-            snprintf(number, sizeof number, "%.*f", 10 + i % 20, i % 3 ? nextafter(tie, i % 2) : tie);
+            const double near = i % 3 ? nextafter(tie, i % 2) : tie;
+            snprintf(number, sizeof number, "%.*f", 10 + i % 20, near);
             want[i] = strtof(number, NULL);
             length += sprintf(text + length, "%s,", number);
         }
@@ -126,8 +127,9 @@ static void others_are_left_where_they_are(void **state)
 {
     (void)state;
     static const char *const others[] = {
-        "01", "-", "-.5", ".5", "1.", "1..2", "1.2.3", "--1", "1-2", "+1", "00", "1 2", "NaN", "null",
-        "\"1\"", "[1", "{", "", "1e5", "1E-2", "-01", "1.-2", "\x01" "1", "1\xC3\xA9", "0x1", "1 ", "}",
+        "01", "-", "-.5", ".5", "1.", "1..2", "1.2.3", "--1", "1-2", "+1", "00", "1 2", "NaN",
+        "null", "\"1\"", "[1", "{", "", "1e5", "1E-2", "-01", "1.-2", "\x01" "1", "1\xC3\xA9", "0x1",
+        "1 ", "}",
     };
     const struct tp_kernels *k;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -142,8 +144,8 @@ static void others_are_left_where_they_are(void **state)
                 length += sprintf(text + length, "%s,", others[i]);
                 for (int n = 0; n < 10; n++) length += sprintf(text + length, "7,");
                 text[length] = ' ';
-                struct tp_text run = { .p = text + TP_TEXT_BYTES_BEFORE, .out = x, .out_end = x + 64,
-                                       .last = text + sizeof text - TP_TEXT_BYTES };
+                struct tp_text run = { .p = text + TP_TEXT_BYTES_BEFORE, .out = x,
+                                       .out_end = x + 64, .last = text + sizeof text - TP_TEXT_BYTES };
                 k->read_numbers(&run);
                 if (run.p != other || run.out - x != before)
                     fail_msg("%s: '%s' behind %d numbers: %td bytes and %td numbers were read",
