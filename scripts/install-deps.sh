@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # install-deps.sh - what the build needs, installed where apt is, named where it is not.
 #
-#   scripts/install-deps.sh [test] [torch] [arm64]
+#   scripts/install-deps.sh [test] [bench] [torch] [arm64]
 #     test    also what `make test` needs
+#     bench   also what `make bench` compares the text codec with
 #     torch   also what `make test-torch` needs: PyTorch, which is large
 #     arm64   also the cross compiler and emulator that run the unit tests as aarch64
 #
@@ -30,6 +31,12 @@ for what in "$@"; do
     modules+=(cmocka)
     tools+=(bats curl jq shellcheck)
     ;;
+  bench)
+    debian+=(g++ libsimdjson-dev)
+    fedora+=(gcc-c++ simdjson-devel)
+    alpine+=(g++ simdjson-dev)
+    brew+=(simdjson)
+    ;;
   torch)
     debian+=(python3-torch python3-torchvision python3-onnx)
     fedora+=(python3-torch python3-torchvision python3-onnx)
@@ -44,7 +51,7 @@ for what in "$@"; do
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;
   *)
-    printf 'install-deps.sh: unknown argument "%s"; there are: test, torch, arm64\n' "$what" >&2
+    printf 'install-deps.sh: unknown argument "%s"; there are: test, bench, torch, arm64\n' "$what" >&2
     exit 2
     ;;
   esac

@@ -1,7 +1,8 @@
 /* float_write.c - float32 as decimal text.
  *
- * The kernels find the shortest digits of a row (R. Giulietti, "The Schubfach way to render
- * doubles", 2020, in doubles); what those leave open is decided here by the same method in integers.
+ * The kernels find the shortest digits of a row, in doubles (kernels/decimal.h); what those leave
+ * open is decided here by the same method (R. Giulietti, "The Schubfach way to render doubles",
+ * 2020) in integers.
  *
  * Putting digits into the text has no branch on a number's value: activations are of either sign,
  * below 1 and above, of any length, and what is guessed wrong costs more than all the arithmetic.

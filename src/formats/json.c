@@ -2,8 +2,8 @@
  *
  * A document goes through two readers. json_scan.c scans it once, converts the arrays of numbers,
  * cuts them out and refuses what only it can see. Jansson then reads the rest through feed(), which
- * puts a mark where something was cut. Jansson's memory is counted by heap_alloc(), which refuses beyond the
- * budget.
+ * puts a mark where something was cut. Jansson's memory is counted by heap_alloc(), which refuses
+ * beyond the budget.
  *
  * Long plain strings (images in base64) are cut out too and put back when Jansson is done: it takes
  * 100 ms for 10 MB of them, memcpy() takes 3.

@@ -95,12 +95,12 @@ static void read_usual(struct tp_json_rows *r, const char **p)
     struct tp_text t = { .p = *p, .last = end - TP_TEXT_BYTES, .out = r->to, .out_end = r->to_end,
                          .wide = r->wide };
     tp_kernels_get()->read_numbers(&t);
-    if (t.out == r->to) return;
     const uint32_t n = (uint32_t)(t.out - r->to);
+    r->wide = t.wide;
+    if (!n) return;
     r->length[r->depth] += n;
     r->n_numbers += n;
     r->to = t.out;
-    r->wide = t.wide;
     *p = t.p - 1;                    /* the comma or bracket */
 }
 

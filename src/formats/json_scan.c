@@ -3,6 +3,7 @@
 #include "formats/json_scan.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ enum {
     MIXED_NUMBERS = 64,              /* an array may hold so many numbers and something else */
     FIRST_SPANS = 8,
     LONG_STRING = 1024,
+    ARENA_STEP = 64,                 /* that few dimensions take there */
     PARALLEL_BYTES = 256 << 10,      /* of text behind an array's begin may be worth threads... */
     ALONE_BYTES = 32 << 10,          /* ...if so many are the array's for sure */
 };
@@ -136,7 +138,7 @@ static bool add_numbers(struct scan *s, const struct tp_json_rows *r, const char
     if (span->fault || span->rank == 1) return true;
 
     const size_t dim_bytes = span->rank * sizeof *span->dim;
-    if (!charge(s, dim_bytes)) return false;
+    if (!charge(s, ARENA_STEP)) return false;
     uint32_t *dim = tp_arena_alloc(s->out->arena, dim_bytes);
     if (!dim) return tp_arena_fail(s->out->arena, s->out->err);
     memcpy(dim, r->wanted + 1, dim_bytes);
@@ -188,7 +190,7 @@ static bool enter(struct scan *s, const char *p)
  * first, each has a comma in front. Without room they are converted when they are asked for. */
 static bool make_room(struct scan *s, const char *p)
 {
-    while (p < s->end && (*p == '[' || *p == ' ' || *p == '\n')) p++;
+    while (p < s->end && strchr("[ \n\r\t", *p)) p++;
     if (s->places.begin || p == s->end || (*p != '-' && (*p < '0' || *p > '9'))) return true;
     if (!tp_json_places_count(&s->places, p, s->end, s->out->n_threads, s->out->arena)) return true;
     const int64_t n = 1 + (int64_t)s->places.before[s->places.n_blocks];
@@ -202,7 +204,8 @@ static bool make_room(struct scan *s, const char *p)
 static const char *scan_rows(struct scan *s, struct tp_json_rows *r, const char *p)
 {
     const bool large = s->out->n_threads > 1 && s->to && s->end - p >= PARALLEL_BYTES;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, offsetof(struct tp_json_rows, length));     /* there are many small arrays */
+    r->length[0] = 0;
     r->doc = s->out;
     r->text = s->text;
     r->end = s->end;
@@ -211,7 +214,7 @@ static const char *scan_rows(struct scan *s, struct tp_json_rows *r, const char 
     r->to = s->to;
     r->to_end = s->to_end;
     p = tp_json_rows_scan(r, p);
-    if (!large || !p || !r->depth || p < r->stop) return p;
+    if (!large || !p || !r->depth || !r->at_value || p < r->stop) return p;
     r->stop = s->end;
     p = tp_json_parts_scan(r, p, s->out->n_threads, &s->places, s->out->arena);
     return r->depth ? tp_json_rows_scan(r, p) : p;

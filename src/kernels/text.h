@@ -2,10 +2,10 @@
  *
  * 64 bytes are sorted into classes at a time, one bit for each byte, and JSON's grammar is a few
  * operations on these bits (the idea of simdjson: G. Langdale, D. Lemire, "Parsing Gigabytes of
- * JSON per Second", 2019). Then four numbers are converted at once, or two of up to 31 digits, without a
- * branch on where their digits, signs and points are: what is guessed wrong costs more than all
- * else. Measured on one thread of an AMD EPYC, numbers of 9 digits: 17 ns each with such branches
- * (and 10 to find where each ends), 5.8 without (AVX-512: 6.4; SSE2: 8); of 17 digits 9. */
+ * JSON per Second", 2019). Then four numbers are converted at once, or two of up to 31 digits,
+ * without a branch on where their digits, signs and points are: what is guessed wrong costs more
+ * than all else. Measured on one thread of an AMD EPYC, numbers of 9 digits: 17 ns each with such
+ * branches and 10 to find where it ends, 5.8 without (AVX-512: 6.4, SSE2: 8); of 17 digits 9. */
 #ifndef TP_KERNELS_TEXT_H
 #define TP_KERNELS_TEXT_H
 
@@ -240,6 +240,7 @@ enum { TEXT_F64 = 2 };
 typedef float text_f32 __attribute__((vector_size(16)));
 typedef double text_f64 __attribute__((vector_size(8 * TEXT_F64)));
 typedef int64_t text_i64 __attribute__((vector_size(8 * TEXT_F64)));
+typedef uint64_t text_u64 __attribute__((vector_size(8 * TEXT_F64)));
 
 /* A value in double is off by less than TEXT_ERROR units of its last place: half of one each for
  * the halves of its digits, their sum, the power of ten and the product, in units that may differ
@@ -255,7 +256,7 @@ INLINE bool text_near_tie(uint64_t bits)
 
 INLINE bool text_any_near_tie(text_f64 x)
 {
-    const text_i64 from = (text_i64)x - (0x10000000 - TEXT_ERROR);
+    const text_u64 from = (text_u64)x - (0x10000000 - TEXT_ERROR);
     const text_i64 near = (from & (0x1FFFFFFF & ~(2 * TEXT_ERROR - 1))) == 0;
     int64_t any = 0;
     UNROLL for (int i = 0; i < TEXT_F64; i++) any |= near[i];

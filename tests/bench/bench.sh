@@ -28,7 +28,8 @@ if [[ $# -eq 0 ]]; then
   if [[ -x $build/bench/codec ]]; then
     "$build/bench/codec"
   else
-    echo 'The text codec is not compared: libsimdjson-dev or a C++ compiler is not there.'
+    echo 'The text codec is not compared: simdjson or a C++ compiler is not there'
+    echo '(scripts/install-deps.sh bench).'
   fi
   echo
   "$(dirname "$0")/wire.sh" "$TIDEPOOL" "$build/bench/wire"

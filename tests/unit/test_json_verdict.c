@@ -33,7 +33,8 @@ static void put_number(struct tp_buf *b, uint32_t *seed)
 static void put_string(struct tp_buf *b, uint32_t *seed)
 {
     static const char *const pieces[] = { "a", "key", "[1,2]", "\\\"", "\\\\", "\\u00e9",
-                                          "\xC3\xA9", "\\ud83d\\ude00", " ", "{", ",", "0.5", "\\n" };
+                                          "\xC3\xA9", "\\ud83d\\ude00", " ", "{", ",", "0.5",
+                                          "\\n" };
     tp_buf_text(b, "\"");
     for (uint32_t n = pick(seed, 4); n; n--)
         tp_buf_text(b, pieces[pick(seed, sizeof pieces / sizeof *pieces)]);

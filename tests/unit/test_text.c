@@ -128,8 +128,8 @@ static void others_are_left_where_they_are(void **state)
     (void)state;
     static const char *const others[] = {
         "01", "-", "-.5", ".5", "1.", "1..2", "1.2.3", "--1", "1-2", "+1", "00", "1 2", "NaN",
-        "null", "\"1\"", "[1", "{", "", "1e5", "1E-2", "-01", "1.-2", "\x01" "1", "1\xC3\xA9", "0x1",
-        "1 ", "}",
+        "null", "\"1\"", "[1", "{", "", "1e5", "1E-2", "-01", "1.-2", "\x01" "1", "1\xC3\xA9",
+        "0x1", "1 ", "}",
     };
     const struct tp_kernels *k;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -144,8 +144,9 @@ static void others_are_left_where_they_are(void **state)
                 length += sprintf(text + length, "%s,", others[i]);
                 for (int n = 0; n < 10; n++) length += sprintf(text + length, "7,");
                 text[length] = ' ';
-                struct tp_text run = { .p = text + TP_TEXT_BYTES_BEFORE, .out = x,
-                                       .out_end = x + 64, .last = text + sizeof text - TP_TEXT_BYTES };
+                struct tp_text run = { .p = text + TP_TEXT_BYTES_BEFORE,
+                                       .last = text + sizeof text - TP_TEXT_BYTES,
+                                       .out = x, .out_end = x + 64 };
                 k->read_numbers(&run);
                 if (run.p != other || run.out - x != before)
                     fail_msg("%s: '%s' behind %d numbers: %td bytes and %td numbers were read",
