@@ -69,6 +69,11 @@ INLINE decimal_i64 decimal_spread(decimal_f64 high, decimal_f64 low)
 #define K64(b, log) K16(b, log), K16(b + 16, log), K16(b + 32, log), K16(b + 48, log)
 #define K256(log) K64(0, log), K64(64, log), K64(128, log), K64(192, log)
 static const int8_t decimal_k[512] = { K256(0), K256(524031) };
+#undef K1
+#undef K4
+#undef K16
+#undef K64
+#undef K256
 
 INLINE void decimal_lanes(struct tp_decimals *d, int at, const float *from)
 {

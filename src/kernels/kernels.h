@@ -273,8 +273,8 @@ struct tp_kernels {
      * first ']', or up to where something else comes. */
     void (*read_numbers)(struct tp_text *t);
 
-    /* |x[i]| as the shortest decimals that read back to the same float; 0 is 0.000 * 10^1. Infinities,
-     * NaN, denormals and what doubles cannot decide are left out. */
+    /* |x[i]| as the shortest decimals that read back to the same float; 0 is 0.000 * 10^1.
+     * Infinities, NaN, denormals and what doubles cannot decide are left out. */
     void (*decimals)(struct tp_decimals *d, const float *x, int n);
 
     /* mr * nr multiply-adds that wait for nothing, n_rounds times. Starts from `numbers` ([nr], of

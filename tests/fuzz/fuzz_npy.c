@@ -1,5 +1,5 @@
-/* fuzz_npy.c - libFuzzer entry: any bytes as a .npy file, to float32, and back. Built like fuzz_json.c, from
- * src/formats/npy.c and src/base/*.c. */
+/* fuzz_npy.c - libFuzzer entry: any bytes as a .npy file, to float32, and back. Built like
+ * fuzz_json.c, from src/formats/npy.c and src/base/*.c. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,8 @@
  * body. Build (clang):
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc -Itests \
- *         tests/fuzz/fuzz_request.c <libtidepool's sources> -ljansson -ljpeg -lspng -lwebp -lm
+ *         tests/fuzz/fuzz_request.c <libtidepool's sources> -ljansson -ldeflate -ljpeg \
+ *         -lspng -lwebp -lm
  *   ./a.out -max_len=8192 corpus */
 #include "intake_of.h"
 

@@ -1,5 +1,5 @@
-/* test_datatype.c - every element type: packed bytes to float32, and the numbers that a JSON text may
- * give it. */
+/* test_datatype.c - every element type: packed bytes to float32, and the numbers that a JSON text
+ * may give it. */
 #include "check.h"
 
 #include <float.h>
@@ -85,7 +85,8 @@ static void packed_floats_keep_their_values(void **state)
     (void)state;
     const uint16_t half[] = { 0, 0x8000, 1, 0x3FF, 0x400, 0x3C00, 0xBC00, 0x7BFF, 0x7C00, 0xFC00,
                               0x7E00 };
-    check_packed(TP_DT_FP16, half, 11, (const float[]){ 0, -0.0f, 0x1p-24f, 1023 * 0x1p-24f, 0x1p-14f,
+    check_packed(TP_DT_FP16, half, 11, (const float[]){ 0, -0.0f, 0x1p-24f, 1023 * 0x1p-24f,
+            0x1p-14f,
                                                         1, -1, 65504, INFINITY, -INFINITY, NAN });
     const uint16_t brain[] = { 0, 0x8000, 1, 0x3F80, 0xC020, 0x7F7F, 0x7F80, 0xFF80, 0x7FC0 };
     check_packed(TP_DT_BF16, brain, 9, (const float[]){ 0, -0.0f, 0x1p-133f, 1, -2.5f, 0x1.FEp127f,
@@ -169,7 +170,8 @@ static void integers_are_held_to_their_range(void **state)
             "99999999999999999999999999", "1e38", "0.1e25", "-1e25",
         };
         static const char *const whole[] = {
-            "1", "0", "-0", "0.0", "-0.0", "1.0", "1.000000000000000000000000000000", "1e0", "10e-1",
+            "1", "0", "-0", "0.0", "-0.0", "1.0", "1.000000000000000000000000000000", "1e0",
+            "10e-1",
             "0.1e1", "0.001e+3", "1000e-3", "0e99", "0.0E-99", "0e999999999999999999999999",
         };
         must_fit(r->type, r->least);
@@ -227,7 +229,8 @@ static void the_first_offender_is_named_wherever_it_is_nested(void **state)
     assert_true(check(TP_DT_INT8, "[[1,-2,3],\n\t[127,-128,0]]", x, &err));
     assert_true(x[0] == 1 && x[1] == -2 && x[4] == -128);
     assert_false(check(TP_DT_INT8, "[[1,-2,3],\n[127,-129,300]]", x, &err));
-    assert_string_equal(err.message, "data: number 4 is -129; INT8 holds whole numbers from -128 to "
+    assert_string_equal(err.message, "data: number 4 is -129; INT8 holds whole numbers from -128 "
+            "to "
                                      "127");
 }
 
@@ -250,7 +253,8 @@ static void a_million_numbers_at_the_limit_are_read_once(void **state)
     assert_true(tp_datatype_check(TP_DT_INT64, x, N, text, text + N * each + 1, "data", &err));
     text[N * each - 1] = '8';
     assert_false(tp_datatype_check(TP_DT_INT64, x, N, text, text + N * each + 1, "data", &err));
-    assert_string_equal(err.message, "data: number 999999 is 9223372036854775808; INT64 holds whole "
+    assert_string_equal(err.message, "data: number 999999 is 9223372036854775808; INT64 holds "
+            "whole "
                         "numbers from -9223372036854775808 to 9223372036854775807");
     free(text);
     free(x);
@@ -268,7 +272,8 @@ static void half_precision_is_rounded_to_nearest_even(void **state)
 {
     (void)state;
     check_rounded(TP_DT_FP16, "[0.1,-0,1e-9,2049,2051,65519,-65519,2.9802322387695312e-8,"
-                  "2.9802326e-8]", (const float[]){ 0x1.998p-4f, -0.0f, 0, 2048, 2052, 65504, -65504,
+                  "2.9802326e-8]", (const float[]){ 0x1.998p-4f, -0.0f, 0, 2048, 2052, 65504,
+                  -65504,
                                                      0, 0x1p-24f }, 9);
     check_rounded(TP_DT_BF16, "[0.1,257,259,-257,1e-45,3.3895e38,3.394e38]",
                   (const float[]){ 0x1.9Ap-4f, 256, 260, -256, 0, 0x1.FEp127f, 0x1.FEp127f }, 7);

@@ -27,7 +27,8 @@ static struct room *room_new(enum intake_for what)
 static struct room *room_of(const char *text)
 {
     struct room *r = room_new(FOR_LAST);
-    if (!tp_intake_document(&r->in, &r->doc, text, strlen(text), "body")) fail_msg("%s", r->err.message);
+    if (!tp_intake_document(&r->in, &r->doc, text, strlen(text), "body")) fail_msg("%s",
+            r->err.message);
     return r;
 }
 
@@ -83,13 +84,16 @@ static void raw_floats_of_no_size_are_refused(void **state)
     };
     struct room *r = room_new(FOR_LAST);
     r->in.model = &open;
-    check_failed(r, tp_intake_raw(&r->in, "body", "\0\0\0", 4), TP_INVALID_SHAPE, "body: the model's "
-                 "input is [any, any, any, 1]; raw float32 does not say its size: send a .npy array");
+    check_failed(r, tp_intake_raw(&r->in, "body", "\0\0\0", 4), TP_INVALID_SHAPE, "body: the "
+            "model's "
+                 "input is [any, any, any, 1]; raw float32 does not say its size: send a .npy "
+                 "array");
     r = room_new(FOR_LAST);
     const struct tp_limits few = { .max_elements = 64, .max_batch = 1 };
     r->in.limits = &few;
     char bytes[512] = { 0 };
-    check_failed(r, tp_intake_raw(&r->in, "body", bytes, 512), TP_TOO_LARGE, "body: [2, 8, 8, 1] has "
+    check_failed(r, tp_intake_raw(&r->in, "body", bytes, 512), TP_TOO_LARGE, "body: [2, 8, 8, 1] "
+            "has "
                  "more than the 64 elements that one tensor may have");
 }
 
@@ -156,9 +160,11 @@ static void what_is_no_word_is_refused(void **state)
 {
     (void)state;
     static const struct { const char *key, *json, *got; } cases[] = {
-        { "pool", "null", "null" }, { "pool", "{}", "an object" }, { "pool", "[]", "an empty array" },
+        { "pool", "null", "null" }, { "pool", "{}", "an object" }, { "pool", "[]", "an empty "
+                "array" },
         { "window", "[2.5,3]", "an array of numbers" },
-        { "window", "[[2,3]]", "an array of numbers" }, { "rois", "[1,2,3]", "an array of numbers" },
+        { "window", "[[2,3]]", "an array of numbers" }, { "rois", "[1,2,3]", "an array of "
+                "numbers" },
         { "rois", "[[[1,2,3,4]]]", "an array of numbers" },
         { "rois", "[1,2,3,1e39]", "an array of numbers" },
         { "pool", "[\"max\"]", "an array that holds a string" },

@@ -60,7 +60,8 @@ static void names_are_quoted_and_unknown_shapes_open(void **state)
     };
     struct tp_buf b = { 0 };
     tp_oip_model(&b, &m);
-    check(&b, "{\"name\":\"a\\\"b\",\"versions\":[\"1\"],\"platform\":\"keras_pipeline\",\"inputs\":["
+    check(&b, "{\"name\":\"a\\\"b\",\"versions\":[\"1\"],\"platform\":\"keras_pipeline\","
+            "\"inputs\":["
           "{\"name\":\"in\\n\",\"datatype\":\"FP32\",\"shape\":[-1,5]}],\"outputs\":[{\"name\":"
           "\"lost\",\"datatype\":\"FP32\",\"shape\":[-1]}]}\n");
 }

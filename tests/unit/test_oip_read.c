@@ -52,7 +52,8 @@ static void mixed_refused(const char *json, const void *bytes, size_t n_bytes, e
 
 #define INPUT(rest) "{\"inputs\":[{\"name\":\"input\"," rest "}]}"
 #define ONE INPUT("\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1]")
-#define ASK(rest) "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1]}]," rest "}"
+#define ASK(rest) "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1]," \
+                  "\"data\":[1]}]," rest "}"
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
@@ -60,7 +61,8 @@ static void numbers_are_read_nested_or_flat(void **state)
 {
     (void)state;
     static const char *const data[] = {
-        "[1,2,3,4,5,6]", "[[1,2,3],[4,5,6]]", "[[[1],[2],[3]],[[4],[5],[6]]]", "[[1,2],[3,4],[5,6]]",
+        "[1,2,3,4,5,6]", "[[1,2,3],[4,5,6]]", "[[[1],[2],[3]],[[4],[5],[6]]]", "[[1,2],[3,4],[5,"
+        "6]]",
     };
     for (size_t i = 0; i < sizeof data / sizeof *data; i++) {
         char text[300];
@@ -111,7 +113,8 @@ static void integers_beyond_their_type_are_refused(void **state)
             "input 'input': data: number 0 is 1.5; INT64 holds whole numbers from "
             "-9223372036854775808 to 9223372036854775807");
     refused(INPUT("\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1e39]"), TP_INVALID_JSON,
-            "input 'input': data: byte 65: '1e39' is beyond float32, whose largest is 3.4028235e38");
+            "input 'input': data: byte 65: '1e39' is beyond float32, whose largest is "
+            "3.4028235e38");
 }
 
 static void booleans_are_true_and_false_nested_or_flat(void **state)
@@ -167,7 +170,8 @@ static void wrong_counts_and_shapes_are_refused(void **state)
     refused(INPUT("\"datatype\":\"FP32\",\"shape\":[-1],\"data\":[1]"), TP_INVALID_SHAPE,
             "input 'input': shape: dimension 0 of [any] is -1; each must be at least 1");
     refused(INPUT("\"datatype\":\"FP32\",\"shape\":[4294967296,4294967296],\"data\":[1]"),
-            TP_TOO_LARGE, "input 'input': shape: [4294967296, 4294967296] has more than the 2000000 "
+            TP_TOO_LARGE, "input 'input': shape: [4294967296, 4294967296] has more than the "
+                    "2000000 "
             "elements that one tensor may have");
     refused(INPUT("\"datatype\":\"FP32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data\":[1]"),
             TP_INVALID_JSON, "input 'input': shape: at most 8 integers are possible, got 9");
@@ -190,7 +194,8 @@ static void what_is_missing_of_an_input_is_named(void **state)
     (void)state;
 #define WANTED "inputs[0]: expected an object with the texts \"name\" and \"datatype\", and " \
     "\"shape\"; got "
-    refused("{\"inputs\":[1]}", TP_INVALID_JSON, "inputs: expected an array with the model's input; "
+    refused("{\"inputs\":[1]}", TP_INVALID_JSON, "inputs: expected an array with the model's "
+            "input; "
             "got an array of numbers");
     refused("{\"inputs\":[null]}", TP_INVALID_JSON, WANTED "null");
     refused("{\"inputs\":[[true]]}", TP_INVALID_JSON, WANTED "an array that holds a boolean");
@@ -235,7 +240,8 @@ static void what_is_no_request_is_refused(void **state)
 static void null_is_absent_and_other_keys_are_left_alone(void **state)
 {
     (void)state;
-    struct body b = read_json("{\"id\":null,\"parameters\":null,\"outputs\":null,\"model_name\":\"x\","
+    struct body b = read_json("{\"id\":null,\"parameters\":null,\"outputs\":null,\"model_name\":"
+            "\"x\","
                               "\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1],"
                               "\"parameters\":null,\"data\":[1]}]}");
     assert_null(said_of(&b)->id);
@@ -261,7 +267,8 @@ static void binary_tensors_are_read(void **state)
     struct body b = read_mixed(BINARY("FP32", "[2,2]", "16"), x, sizeof x);
     body_check_tensor(&b, 0, "[2, 2]", x);
     body_drop(&b);
-    b = read_mixed(INPUT("\"datatype\":\"FP32\",\"shape\":[4]"), x, sizeof x);     /* all the rest */
+    b = read_mixed(INPUT("\"datatype\":\"FP32\",\"shape\":[4]"), x,
+            sizeof x);     /* all the rest */
     body_check_tensor(&b, 0, "[4]", x);
     body_drop(&b);
     b = read_mixed(BINARY("INT16", "[3]", "6"), (const int16_t[]){ 1, -2, 32767 }, 6);
@@ -311,7 +318,8 @@ static void sizes_that_disagree_are_refused(void **state)
                   "input 'input' has both data and binary_data_size; expected one of them");
     mixed_refused(INPUT("\"datatype\":\"FP32\",\"shape\":[1],\"parameters\":{"
                         "\"shared_memory_region\":\"a\"}"), x, 4, TP_INVALID_ARGUMENT,
-                  "input 'input': shared memory is not read here; send the values as \"data\" or as "
+                  "input 'input': shared memory is not read here; send the values as \"data\" or "
+                  "as "
                   "binary");
 }
 
@@ -348,7 +356,8 @@ static void put_file(struct tp_buf *b, const struct file *f)
     tp_buf_bytes(b, f->bytes, f->n);
 }
 
-#define IMAGES_OF(shape) "{\"inputs\":[{\"name\":\"pictures\",\"datatype\":\"BYTES\",\"shape\":" shape "}]}"
+#define IMAGES_OF(shape) "{\"inputs\":[{\"name\":\"pictures\",\"datatype\":\"BYTES\"," \
+                         "\"shape\":" shape "}]}"
 
 static void images_are_bytes_with_their_length_or_bare(void **state)
 {
@@ -392,10 +401,13 @@ static void broken_lengths_are_named(void **state)
              "are there", png.n, png.n - 1);
     mixed_refused(IMAGES_OF("[1]"), b.data, b.n_bytes - 4, TP_INVALID_ARGUMENT, want);
     mixed_refused(IMAGES_OF("[1]"), "\xFF\xFF\xFF\xFFxy", 6, TP_INVALID_ARGUMENT,
-                  "input 'pictures': element 0 has 4294967295 bytes by its length, and 2 are there");
-    mixed_refused(IMAGES_OF("[1]"), "\0\0\0\0", 4, TP_INVALID_IMAGE, "input 'pictures' element 0: is "
+                  "input 'pictures': element 0 has 4294967295 bytes by its length, and 2 are "
+                  "there");
+    mixed_refused(IMAGES_OF("[1]"), "\0\0\0\0", 4, TP_INVALID_IMAGE, "input 'pictures' element 0:"
+            " is "
                   "empty; expected a JPEG, PNG or WebP file or a .npy array");
-    mixed_refused(IMAGES_OF("[1]"), "\1\0\0\0x", 5, TP_UNSUPPORTED_FORMAT, "input 'pictures' element "
+    mixed_refused(IMAGES_OF("[1]"), "\1\0\0\0x", 5, TP_UNSUPPORTED_FORMAT, "input 'pictures' "
+            "element "
                   "0: its first bytes are of no format that is read here; expected a JPEG, PNG or "
                   "WebP file or a .npy array");
     b.n_bytes = 0;
@@ -436,7 +448,8 @@ static void images_in_json_are_base64(void **state)
             "input 'x': shape [2] has 2 values; data has 1");
     refused(TEXTS("[1]", "\"AA==\""), TP_INVALID_JSON,
             "input 'x': data of BYTES [1] must be an array of texts in base64; got a string");
-    refused(TEXTS("[1]", "[1]"), TP_INVALID_JSON, "input 'x': data of BYTES [1] must be an array of "
+    refused(TEXTS("[1]", "[1]"), TP_INVALID_JSON, "input 'x': data of BYTES [1] must be an array "
+            "of "
             "texts in base64; got an array of numbers");
     refused(TEXTS("[1]", "[null]"), TP_INVALID_JSON,
             "input 'x': element 0: expected base64 text or a data: URI; got null");
@@ -470,7 +483,8 @@ static void a_raw_body_is_a_file_or_floats(void **state)
         assert_int_equal(said_of(&raw)->all.binary, TP_OIP_BINARY);
         body_drop(&raw);
     }
-    body_must_fail(OIP, "0", x, 255, FOR_LAST, TP_INVALID_SHAPE, "body: 255 bytes; the model's input "
+    body_must_fail(OIP, "0", x, 255, FOR_LAST, TP_INVALID_SHAPE, "body: 255 bytes; the model's "
+            "input "
                    "is [any, 8, 8, 1], so that raw float32 has 256 bytes for each input");
     body_must_fail(OIP, "0", "", 0, FOR_LAST, TP_INVALID_ARGUMENT, "the body is empty; with "
                    "Inference-Header-Content-Length: 0 it is the input itself");
@@ -503,8 +517,10 @@ static void the_id_is_kept(void **state)
 static void outputs_are_layers_with_words_in_their_parameters(void **state)
 {
     (void)state;
-    struct body b = read_json(ASK("\"outputs\":[{\"name\":\"layer3\",\"parameters\":{\"pool\":\"gem\","
-        "\"p\":3,\"grid\":\"2x2\",\"normalize\":\"l2\"}},{\"name\":\"conv\",\"parameters\":{\"pool\":"
+    struct body b = read_json(ASK("\"outputs\":[{\"name\":\"layer3\",\"parameters\":{\"pool\":"
+            "\"gem\","
+        "\"p\":3,\"grid\":\"2x2\",\"normalize\":\"l2\"}},{\"name\":\"conv\",\"parameters\":"
+        "{\"pool\":"
         "\"max\",\"window\":[3,2],\"padding\":[0,1,0,1],\"ceil\":true,\"argmax\":true}},"
         "{\"name\":\"fc\"}]"));
     assert_int_equal(b.rq.n_outputs, 3);
@@ -534,12 +550,14 @@ static void binary_is_said_of_one_or_of_all(void **state)
         const char *text;
         enum tp_oip_binary all, first, second;
     } cases[] = {
-        { ASK("\"outputs\":[{\"name\":\"a\"},{\"name\":\"b\",\"parameters\":{\"binary_data\":true}}]"),
+        { ASK("\"outputs\":[{\"name\":\"a\"},{\"name\":\"b\",\"parameters\":{\"binary_data\":"
+                "true}}]"),
           TP_OIP_UNSAID, TP_OIP_UNSAID, TP_OIP_BINARY },
         { ASK("\"parameters\":{\"binary_data_output\":true},\"outputs\":[{\"name\":\"a\"},"
               "{\"name\":\"b\",\"parameters\":{\"binary_data\":false}}]"),
           TP_OIP_BINARY, TP_OIP_BINARY, TP_OIP_TEXT },
-        { ASK("\"outputs\":[{\"name\":\"a\"},{\"name\":\"b\",\"parameters\":{\"binary_data\":true}}],"
+        { ASK("\"outputs\":[{\"name\":\"a\"},{\"name\":\"b\",\"parameters\":{\"binary_data\":"
+                "true}}],"
               "\"parameters\":{\"binary_data_output\":false}"),
           TP_OIP_TEXT, TP_OIP_TEXT, TP_OIP_BINARY },
     };
@@ -560,8 +578,10 @@ static void binary_is_said_of_one_or_of_all(void **state)
 static void classes_and_half_precision_are_asked_for(void **state)
 {
     (void)state;
-    struct body b = read_json(ASK("\"parameters\":{\"dtype\":\"fp16\"},\"outputs\":[{\"name\":\"a\","
-        "\"parameters\":{\"classification\":5}},{\"name\":\"b\",\"parameters\":{\"dtype\":\"fp32\"}}]"));
+    struct body b = read_json(ASK("\"parameters\":{\"dtype\":\"fp16\"},\"outputs\":[{\"name\":"
+            "\"a\","
+        "\"parameters\":{\"classification\":5}},{\"name\":\"b\",\"parameters\":{\"dtype\":"
+        "\"fp32\"}}]"));
     const struct tp_oip_said *said = said_of(&b);
     assert_true(said->all.fp16 && said->outputs[0].fp16 && !said->outputs[1].fp16);
     assert_int_equal(said->outputs[0].classification, 5);
@@ -583,7 +603,8 @@ static void classes_and_half_precision_are_asked_for(void **state)
 static void words_of_the_whole_answer_are_the_requests(void **state)
 {
     (void)state;
-    struct body b = read_json(ASK("\"parameters\":{\"normalize\":\"l2\",\"concat\":true,\"digits\":4,"
+    struct body b = read_json(ASK("\"parameters\":{\"normalize\":\"l2\",\"concat\":true,"
+            "\"digits\":4,"
                                   "\"layout\":\"nhwc\",\"nested\":true}"));
     assert_string_equal(b.rq.words.normalize, "l2");
     assert_string_equal(b.rq.words.concat, "true");
@@ -607,7 +628,8 @@ static void outputs_that_cannot_be_meant_are_refused(void **state)
     refused(ASK("\"outputs\":[{\"name\":\"a\",\"parameters\":\"x\"}]"), TP_INVALID_JSON,
             "outputs[0]: parameters: expected an object; got a string");
     refused(ASK("\"outputs\":[{\"name\":\"a\",\"parameters\":{\"pooling\":\"max\"}}]"),
-            TP_INVALID_ARGUMENT, "outputs[0]: 'pooling' is no parameter of an output; there are pool, "
+            TP_INVALID_ARGUMENT, "outputs[0]: 'pooling' is no parameter of an output; there are "
+                    "pool, "
             "window, stride, padding, ceil, grid, pyramid, rois, p, argmax, normalize, dtype, "
             "binary_data, classification");
     refused(ASK("\"outputs\":[{\"name\":\"a\",\"parameters\":{\"pool\":{}}}]"), TP_INVALID_JSON,

@@ -1,4 +1,4 @@
-/* test_oip_write.c - answers of the Open Inference Protocol: JSON, binary behind it, both at once. */
+/* test_oip_write.c - answers of the Open Inference Protocol: JSON, binary behind it, both. */
 #include "check.h"
 
 #include <math.h>
@@ -169,7 +169,8 @@ static void classes_are_texts_best_first(void **state)
     check_written(&a, &said, BEGIN "{\"name\":\"scores\",\"datatype\":\"BYTES\",\"shape\":[2,3],"
                   "\"data\":[\"2:1:a \\\"dog\\\"\",\"1.5:0:cat\",\"0.25:2:f\xC3\xA9\","
                   "\"7:2:f\xC3\xA9\",\"0.1:1:a \\\"dog\\\"\",\"-3:0:cat\"]},{\"name\":\"x\","
-                  "\"datatype\":\"FP32\",\"shape\":[1,1],\"parameters\":{\"binary_data_size\":4}}]}",
+                  "\"datatype\":\"FP32\",\"shape\":[1,1],\"parameters\":{\"binary_data_size\":"
+                  "4}}]}",
                   values, 4);
     how[0] = (struct tp_oip_output){ .classification = 1, .binary = TP_OIP_BINARY };
     uint8_t want[] = "\x0B\0\0\0" "2:1:a \"dog\"" "\x07\0\0\0" "7:2:f\xC3\xA9" "\0\0\xC0\x3F";
@@ -181,7 +182,8 @@ static void classes_are_texts_best_first(void **state)
     how[0] = (struct tp_oip_output){ .classification = 1 };
     how[1].binary = TP_OIP_TEXT;
     check_written(&a, &said, BEGIN "{\"name\":\"scores\",\"datatype\":\"BYTES\",\"shape\":[2,1],"
-                  "\"data\":[\"2:1\",\"7:2\"]},{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,1],"
+                  "\"data\":[\"2:1\",\"7:2\"]},{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":"
+                  "[1,1],"
                   "\"data\":[1.5]}]}", NULL, 0);
 }
 

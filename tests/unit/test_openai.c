@@ -1,5 +1,5 @@
-/* test_openai.c - embeddings of images: requests, which layer and pooling they mean, answers in both
- * encodings, and every way in which a request can be wrong. */
+/* test_openai.c - embeddings of images: requests, which layer and pooling they mean, answers in
+ * both encodings, and every way in which a request can be wrong. */
 #include "read_body.h"
 
 #include <stdlib.h>
@@ -64,7 +64,8 @@ static void one_image_or_a_list_of_them(void **state)
 static void words_of_pooling_stand_beside_the_input(void **state)
 {
     (void)state;
-    struct body b = read_json(request("%s", ",\"layer\":\"conv\",\"pool\":\"gem\",\"p\":2.5,\"grid\":"
+    struct body b = read_json(request("%s", ",\"layer\":\"conv\",\"pool\":\"gem\",\"p\":2.5,"
+            "\"grid\":"
                                       "[2,2],\"normalize\":\"none\",\"encoding_format\":\"base64\","
                                       "\"user\":{\"a\":1},\"modality\":\"image\""));
     assert_string_equal(b.rq.names[0], "conv");
@@ -82,7 +83,6 @@ static void words_of_pooling_stand_beside_the_input(void **state)
 static void what_cannot_be_meant_is_refused(void **state)
 {
     (void)state;
-#define URI "; expected a data: URI such as data:image/jpeg;base64,...; texts and addresses are not read"
     refused("", TP_INVALID_ARGUMENT, "the body is empty; expected {\"model\": \"...\", \"input\": "
             "\"data:image/jpeg;base64,...\"}");
     refused("[]", TP_INVALID_JSON, "model: expected the name of a model; got none");
@@ -96,13 +96,15 @@ static void what_cannot_be_meant_is_refused(void **state)
             "input: the list is empty; expected data: URIs of images");
     refused(request("\"a cat\"", ""), TP_INVALID_ARGUMENT, "input: expected a data: URI such as "
             "data:image/jpeg;base64,...; texts and addresses are not read");
-    refused(request("[%s,\"http://a/b.png\"]", ""), TP_INVALID_ARGUMENT, "input[1]: expected a data: "
+    refused(request("[%s,\"http://a/b.png\"]", ""), TP_INVALID_ARGUMENT, "input[1]: expected a "
+            "data: "
             "URI such as data:image/jpeg;base64,...; texts and addresses are not read");
     refused(request("[1,2]", ""), TP_INVALID_JSON,
             "input: expected base64 text or a data: URI; got an array of numbers");
     refused(request("null", ""), TP_INVALID_JSON,
             "input: expected base64 text or a data: URI; got null");
-    refused(request("\"data:image/png;base64,AAAA\"", ""), TP_UNSUPPORTED_FORMAT, "input: its first "
+    refused(request("\"data:image/png;base64,AAAA\"", ""), TP_UNSUPPORTED_FORMAT, "input: its "
+            "first "
             "bytes are of no format that is read here; expected a JPEG, PNG or WebP file or a .npy "
             "array");
     refused(request("%s", ",\"encoding_format\":\"hex\""), TP_INVALID_ARGUMENT,

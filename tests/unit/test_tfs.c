@@ -1,5 +1,5 @@
-/* test_tfs.c - TensorFlow Serving's REST form: requests by row and by column, answers of both, what a
- * model tells, and every way in which a request can be wrong. */
+/* test_tfs.c - TensorFlow Serving's REST form: requests by row and by column, answers of both, what
+ * a model tells, and every way in which a request can be wrong. */
 #include "read_body.h"
 
 #include <stdlib.h>
@@ -79,17 +79,21 @@ static void images_are_b64_in_every_place(void **state)
 static void shapes_that_are_no_batch_are_refused(void **state)
 {
     (void)state;
-    refused("{\"instances\":" MAP "}", TP_INVALID_SHAPE, "instances: shape [8, 8]; the first axis is "
+    refused("{\"instances\":" MAP "}", TP_INVALID_SHAPE, "instances: shape [8, 8]; the first "
+            "axis is "
             "the examples', and each is an input of [any, 8, 8, 1]");
     refused("{\"inputs\":" MAP "}", TP_INVALID_SHAPE, "inputs: shape [8, 8]; the first axis is the "
             "examples', and each is an input of [any, 8, 8, 1]");
-    refused("{\"instances\":[{\"input\":[" MAP "," MAP "]}]}", TP_INVALID_SHAPE, "instances[0]: shape "
+    refused("{\"instances\":[{\"input\":[" MAP "," MAP "]}]}", TP_INVALID_SHAPE, "instances[0]: "
+            "shape "
             "[2, 8, 8]; the first axis is the examples', and each is an input of [any, 8, 8, 1]");
-    refused("{\"instances\":[[1,2],[3,4]]}", TP_INVALID_SHAPE, "instances: tensor: shape [2, 2] does "
+    refused("{\"instances\":[[1,2],[3,4]]}", TP_INVALID_SHAPE, "instances: tensor: shape [2, 2] "
+            "does "
             "not fit the model's input [any, 8, 8, 1] (NHWC)");
     refused("{\"instances\":[1,2]}", TP_INVALID_SHAPE, "instances: tensor: shape [2] does not fit "
             "the model's input [any, 8, 8, 1] (NHWC)");
-    refused("{\"instances\":[[[1,2],[3]]]}", TP_INVALID_SHAPE, "instances: ragged: the array at byte "
+    refused("{\"instances\":[[[1,2],[3]]]}", TP_INVALID_SHAPE, "instances: ragged: the array at "
+            "byte "
             "21 has another length than the one before it, 2");
     refused("{\"instances\":[{\"input\":[[1,2],3]}]}", TP_INVALID_SHAPE, "instances[0]: ragged: a "
             "number at byte 30 where its neighbours are arrays");
@@ -127,7 +131,8 @@ static void what_cannot_be_meant_is_refused(void **state)
             "instances[0]: an object of 2 keys; the model has one input, 'input'");
     refused("{\"instances\":[{}]}", TP_INVALID_ARGUMENT,
             "instances[0]: an object of 0 keys; the model has one input, 'input'");
-    refused("{\"instances\":[{\"b64\":\"AAAA\"}]}", TP_UNSUPPORTED_FORMAT, "instances[0]: its first "
+    refused("{\"instances\":[{\"b64\":\"AAAA\"}]}", TP_UNSUPPORTED_FORMAT, "instances[0]: its "
+            "first "
             "bytes are of no format that is read here; expected a JPEG, PNG or WebP file or a .npy "
             "array");
     refused("{\"instances\":[{\"b64\":\"A\"}]}", TP_INVALID_ARGUMENT,
@@ -182,7 +187,8 @@ static void one_output_is_bare_and_several_are_named(void **state)
     a.n_outputs = 2;
     check_written(&a, ROWS, "{\"predictions\":[{\"a\":[[[1.5],[2]]],\"b\":[5]},{\"a\":[[[3],[4]]],"
                   "\"b\":[6]}]}\n");
-    check_written(&a, COLUMNS, "{\"outputs\":{\"a\":[[[[1.5],[2]]],[[[3],[4]]]],\"b\":[[5],[6]]}}\n");
+    check_written(&a, COLUMNS, "{\"outputs\":{\"a\":[[[[1.5],[2]]],[[[3],[4]]]],\"b\":[[5],"
+            "[6]]}}\n");
     a.n_outputs = 1;
     o[0].argmax = places;
     o[0].argmax_name = "a/argmax";
@@ -209,7 +215,8 @@ static void outputs_of_other_lengths_are_no_rows(void **state)
         output("a", TP_SHAPE2(2, 1), values), output("b", TP_SHAPE2(3, 1), values + 4),
     };
     const struct tp_answer a = { .model = "m", .outputs = o, .n_outputs = 2 };
-    check_written(&a, ROWS, "predictions: output 'b' is [3, 1] and 'a' is [2, 1]; in the row form all "
+    check_written(&a, ROWS, "predictions: output 'b' is [3, 1] and 'a' is [2, 1]; in the row "
+            "form all "
                   "have one element per example: ask with \"inputs\"");
     check_written(&a, COLUMNS, "{\"outputs\":{\"a\":[[1.5],[2]],\"b\":[[5],[6],[7]]}}\n");
 }
@@ -235,11 +242,15 @@ static void a_model_tells_its_signature(void **state)
     struct tp_buf b = { 0 };
     tp_tfs_metadata(&b, &m);
     tp_buf_bytes(&b, "", 1);
-    assert_string_equal(b.data, "{\"model_spec\":{\"name\":\"m\",\"signature_name\":\"\",\"version\":"
-        "\"1\"},\"metadata\":{\"signature_def\":{\"signature_def\":{\"serving_default\":{\"inputs\":"
-        "{\"in\":{\"dtype\":\"DT_FLOAT\",\"tensor_shape\":{\"dim\":[{\"size\":\"-1\",\"name\":\"\"},"
+    assert_string_equal(b.data, "{\"model_spec\":{\"name\":\"m\",\"signature_name\":\"\","
+            "\"version\":"
+        "\"1\"},\"metadata\":{\"signature_def\":{\"signature_def\":{\"serving_default\":"
+        "{\"inputs\":"
+        "{\"in\":{\"dtype\":\"DT_FLOAT\",\"tensor_shape\":{\"dim\":[{\"size\":\"-1\",\"name\":"
+        "\"\"},"
         "{\"size\":\"5\",\"name\":\"\"}],\"unknown_rank\":false},\"name\":\"in\"}},\"outputs\":{"
-        "\"lost\":{\"dtype\":\"DT_FLOAT\",\"tensor_shape\":{\"dim\":[],\"unknown_rank\":true},\"name\":"
+        "\"lost\":{\"dtype\":\"DT_FLOAT\",\"tensor_shape\":{\"dim\":[],\"unknown_rank\":true},"
+        "\"name\":"
         "\"lost\"}},\"method_name\":\"tensorflow/serving/predict\"}}}}}\n");
     tp_buf_fini(&b);
 }
