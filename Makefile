@@ -17,16 +17,24 @@ ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
 VERSION := $(shell sed -n 's/.*TP_VERSION "\(.*\)"/\1/p' include/tidepool.h)
 
 LIB_PACKAGES := jansson libdeflate libjpeg spng libwebp libprotobuf-c
-PACKAGES := libmicrohttpd $(LIB_PACKAGES)
+PACKAGES := libmicrohttpd libseccomp $(LIB_PACKAGES)
+# Jumps and returns only where they belong, on processors that watch over it.
+BRANCHES-x86_64  := -fcf-protection=full
+BRANCHES-aarch64 := -mbranch-protection=standard
+# The level that this compiler and its C library reach of the 3 there are.
+FORTIFY := $(or $(filter 3,$(shell echo __USE_FORTIFY_LEVEL | $(CC) -O2 -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=3 -include stdio.h -E -P - 2>/dev/null | tail -n 1)),2)
 # -ffp-contract=fast: gcc fuses a*b+c under gnu11 only, and some compilers not at all without it.
 CFLAGS   ?= -O2 -g
 override CFLAGS += -std=gnu11 -fopenmp -ffp-contract=fast -fno-math-errno -fPIE -fstack-protector-strong \
+	-fstack-clash-protection $(BRANCHES-$(ARCH)) \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
 override CPPFLAGS += -Iinclude -Isrc -MMD -MP -D_GNU_SOURCE
-override LDFLAGS  += -fopenmp -pie -Wl,-z,relro,-z,now
+override LDFLAGS  += -fopenmp -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ifeq ($(SANITIZE),)
-override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
 else
+override CPPFLAGS += -DTP_SANITIZED
 override CFLAGS  += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=$(SANITIZE)
 endif
@@ -47,14 +55,15 @@ APP_SRC  := src/main.c $(wildcard src/service/*.c src/http/*.c src/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o) \
 	$(BUILD)/obj/gen/onnx.pb-c.o
 APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
-UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/cli/flags.c src/cli/inputs.c \
+UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/http/keys.c \
+	src/http/watch.c src/cli/flags.c src/cli/inputs.c \
 	src/cli/outputs.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 # Asked once, and not before something is compiled: `make serve` may have to install them first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 LIB_LIBS   = $(shell pkg-config --libs $(LIB_PACKAGES)) -lm
-APP_LIBS   = $(shell pkg-config --libs libmicrohttpd) -lpthread
+APP_LIBS   = $(shell pkg-config --libs libmicrohttpd libseccomp) -lpthread
 
 all: $(BUILD)/tidepool $(BUILD)/libtidepool.a
 
@@ -100,7 +109,7 @@ $(ISA:%=$(BUILD)/obj/kernels/table.%.o): $(BUILD)/obj/kernels/table.%.o: src/ker
 # and with what of the application can be tested without a server.
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/obj/tests/ref.o $(BUILD)/obj/tests/check.o $(UNIT_OBJ) $(BUILD)/libtidepool.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -MF $@.d -Itests -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS)
+	$(CC) $(CPPFLAGS) -MF $@.d -Itests -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS) -lseccomp
 
 # ONNX's own operator tests; test-onnx prints its tables.
 $(BUILD)/tests/onnx_suite: $(wildcard tests/onnx/*.c tests/onnx/*.h) $(BUILD)/libtidepool.a

@@ -27,9 +27,9 @@ check() {
       # A room is where a library may be known; "one" says that a single file of it may.
       split("microhttpd.h http/ jansson.h formats/ turbojpeg.h formats/ jpeglib.h formats/ " \
             "spng.h formats/ webp/ formats/ libdeflate.h formats/ omp.h ops/ protobuf-c/ formats/onnx* " \
-            "onnx.pb-c.h formats/onnx*", d, " ")
+            "onnx.pb-c.h formats/onnx* seccomp.h service/ linux/landlock.h service/", d, " ")
       for (i = 1; i in d; i += 2) door[d[i]] = d[i + 1]
-      split("turbojpeg.h jpeglib.h spng.h webp/ libdeflate.h", s, " ")
+      split("turbojpeg.h jpeglib.h spng.h webp/ libdeflate.h seccomp.h linux/landlock.h", s, " ")
       for (i in s) one[s[i]] = 1
     }
     function bad(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; violations++ }
@@ -129,6 +129,9 @@ formats/onnx.c|#include <protobuf-c/protobuf-c.h>|
 formats/net.c|#include <onnx.pb-c.h>|only formats/onnx*
 graph/onnx.c|#include <protobuf-c/protobuf-c.h>|only formats/onnx*
 formats/net.h|#include "onnx.pb-c.h"|names no floor
+service/a.c|#include <seccomp.h>|
+cli/a.c|#include <seccomp.h>|only service/
+service/a.c service/b.c|#include <linux/landlock.h>|second file
 CASES
   mkdir -p "$tmp/odd/util"
   echo > "$tmp/odd/util/a.c"

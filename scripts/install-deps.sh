@@ -11,13 +11,13 @@
 set -euo pipefail
 
 debian=(gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev libjpeg-dev libspng-dev libwebp-dev libdeflate-dev
-  libprotobuf-c-dev protobuf-c-compiler libyaml-dev)
+  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libseccomp-dev)
 fedora=(gcc make pkgconf-pkg-config libmicrohttpd-devel jansson-devel libjpeg-turbo-devel libspng-devel
-  libwebp-devel libdeflate-devel protobuf-c-devel protobuf-c-compiler libyaml-devel)
+  libwebp-devel libdeflate-devel protobuf-c-devel protobuf-c-compiler libyaml-devel libseccomp-devel)
 alpine=(build-base pkgconf libmicrohttpd-dev jansson-dev libjpeg-turbo-dev libspng-dev libwebp-dev libdeflate-dev
-  protobuf-c-dev protobuf-c-compiler yaml-dev)
-brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp libdeflate protobuf-c libyaml)
-modules=(libmicrohttpd jansson libdeflate libjpeg spng libwebp libprotobuf-c yaml-0.1)
+  protobuf-c-dev protobuf-c-compiler yaml-dev libseccomp-dev linux-headers)
+brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp libdeflate protobuf-c libyaml libseccomp)
+modules=(libmicrohttpd jansson libdeflate libjpeg spng libwebp libprotobuf-c yaml-0.1 libseccomp)
 tools=(cc make pkg-config protoc-c)
 foreign=                             # another architecture whose libraries are installed beside
 
@@ -47,7 +47,7 @@ for what in "$@"; do
     foreign=arm64
     debian+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
     debian+=({libgomp1,libmicrohttpd-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev}:arm64)
-    debian+=({libprotobuf-c-dev,libdeflate-dev,libcmocka-dev}:arm64)
+    debian+=({libprotobuf-c-dev,libdeflate-dev,libseccomp-dev,libcmocka-dev}:arm64)
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;
   *)

@@ -1,38 +1,78 @@
 /* serve.c - the service: start, wait for a signal, drain, stop. */
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "http/keys.h"
 #include "http/server.h"
 #include "service/loader.h"
+#include "service/sandbox.h"
+
+enum { LOG_WAIT_MS = 1000 };         /* for who reads the log, at the end */
 
 struct settings {
     struct tp_server_options http;
     const char *models;
     int threads, queue_depth, drain_seconds;
-    bool model_control;
-    const char *log_level, *log_format;
+    bool model_control, insecure, no_sandbox;
+    const char *api_key, *api_key_file;
+    const char *log_level, *log_format, *log_requests;
 };
 
 static struct settings defaults(void)
 {
     return (struct settings){
         .http = { .host = "127.0.0.1", .port = 8080, .max_connections = 1024, .idle_seconds = 60,
+                  .header_seconds = 10, .body_seconds = 30, .min_rate = 1024,
                   .limits = tp_limits_default() },
         .queue_depth = 256, .drain_seconds = 20, .log_level = "info", .log_format = "text",
+        .log_requests = "on",
     };
 }
 
+static void reload_keys(struct tp_keys *keys)
+{
+    struct tp_err err = { 0 };
+    if (!tp_keys_reload(keys, &err))
+        tp_log(TP_LOG_ERROR, "the keys stay as they were: %s", err.message);
+    else if (keys) tp_log(TP_LOG_INFO, "the keys were read again");
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in6_addr six;
+    struct in_addr four;
+    if (!strcmp(host, "localhost")) return true;
+    if (inet_pton(AF_INET, host, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/* Reads the keys; without any, only this machine may be listened to unless --insecure says so. */
+static bool setup_keys(struct settings *s, struct tp_err *err)
+{
+    if (!tp_keys_open(&s->http.keys, s->api_key, s->api_key_file, err)) return false;
+    if (s->http.keys || s->insecure || is_loopback(s->http.host)) return true;
+    return tp_fail(err, TP_INVALID_ARGUMENT, "--host %s would let in anyone who can reach it; give "
+                   "keys with --api-key-file FILE, or listen on --host 127.0.0.1 only, or say that "
+                   "it is meant with --insecure", s->http.host);
+}
+
 /* Blocks until SIGTERM or SIGINT, which every thread has blocked, and names it. At SIGHUP the
- * models are loaded again. */
-static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loader)
+ * models and the keys are read again. */
+static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loader,
+                                struct tp_keys *keys)
 {
     int number = 0;
     while (sigwait(signals, &number) || number == SIGHUP)
-        if (number == SIGHUP) tp_loader_again(loader);
+        if (number == SIGHUP) {
+            reload_keys(keys);
+            tp_loader_again(loader);
+        }
     return number == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
@@ -48,6 +88,9 @@ struct news {                        /* what the first load's end is told with *
 static void loaded(void *ctx)
 {
     struct news *n = ctx;
+    if (!n->told && tp_server_admin_port(n->server))
+        tp_log(TP_LOG_INFO, "health and metrics alone on http://%s:%d", n->settings->http.host,
+               tp_server_admin_port(n->server));
     if (!n->told)
         tp_log(TP_LOG_INFO,
                "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
@@ -83,30 +126,43 @@ static bool setup_log(const struct settings *s, struct tp_err *err)
     if (!json && strcmp(s->log_format, "text"))
         return tp_fail(err, TP_INVALID_ARGUMENT, "--log-format: '%s' is neither text nor json",
                        s->log_format);
+    if (strcmp(s->log_requests, "on") && strcmp(s->log_requests, "off"))
+        return tp_fail(err, TP_INVALID_ARGUMENT, "--log-requests: '%s' is neither on nor off",
+                       s->log_requests);
     tp_log_setup(level, json);
     return true;
 }
 
-static bool serve(const struct settings *s, struct tp_err *err)
+static bool serve(struct settings *s, struct tp_err *err)
 {
     struct tp_models models = { 0 };
     struct tp_workers *workers = NULL;
     struct tp_server *server = NULL;
     struct tp_loader *loader = NULL;
+    struct tp_sandbox sandbox = { .is_off = s->no_sandbox };
+    struct tp_sink *log = NULL;
     bool ok = false;
     const sigset_t signals = block_signals();
+    tp_log(TP_LOG_INFO, "%s (libmicrohttpd %s)", tp_server_framing(), tp_server_library());
     int n_threads = tp_cpu_count();
     if (s->threads && s->threads < n_threads) n_threads = s->threads;
 
+    const char *const files[] = { s->api_key_file };
+    tp_sandbox_files(&sandbox, s->models, files, 1);
     if (!tp_init(err)) goto out;
+    if (!tp_sink_open(&log, STDERR_FILENO, tp_log_lost, err)) goto out;
+    tp_log_through(log);
+    if (!strcmp(s->log_requests, "on")) s->http.log = log;
     if (!tp_models_init(&models, s->models, &s->http.limits, err)) goto out;
     if (!tp_workers_new(&workers, n_threads, s->queue_depth, err)) goto out;
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
+    tp_sandbox_calls(&sandbox);                    /* before foreign files are read */
+    tp_sandbox_log(&sandbox);
     struct news news = { s, &models, server, n_threads, false };
     if (!tp_loader_start(&loader, &models, n_threads, loaded, &news, err)) goto out;
     if (s->model_control) tp_server_allow_control(server, loader);
 
-    const char *why = wait_for_end(&signals, loader);
+    const char *why = wait_for_end(&signals, loader, s->http.keys);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
     tp_models_end_loading(&models);
     tp_server_drain(server, s->drain_seconds);
@@ -119,6 +175,8 @@ out:
     tp_workers_free(workers);
     tp_models_fini(&models);
     if (ok) tp_log(TP_LOG_INFO, "done");
+    tp_log_through(NULL);
+    tp_sink_close(log, LOG_WAIT_MS);
     return ok;
 }
 
@@ -134,28 +192,50 @@ int tp_cli_serve(int argc, char **argv)
           "folder of models beside the built-in ones" },
         { "model-control", TP_FLAG_SWITCH, &s.model_control, 0, 0, "",
           "clients may load and unload models: /v2/repository" },
+        { "api-key", TP_FLAG_TEXT, &s.api_key, 0, 0, "KEY",
+          "clients must show this key; others see it in ps, so better in the environment" },
+        { "api-key-file", TP_FLAG_TEXT, &s.api_key_file, 0, 0, "FILE",
+          "or one of these: name:key, one a line" },
+        { "insecure", TP_FLAG_SWITCH, &s.insecure, 0, 0, "",
+          "without a key, listen beyond this machine all the same" },
         { "threads", TP_FLAG_INT, &s.threads, 1, 1024, "N",
           "compute threads at most, default: all processors this process may use" },
         { "queue-depth", TP_FLAG_INT, &s.queue_depth, 1, 100000, "N",
           "jobs that may wait, default 256" },
         { "max-connections", TP_FLAG_INT, &s.http.max_connections, 1, 100000, "N", "default 1024" },
+        { "max-connections-per-address", TP_FLAG_INT, &s.http.max_per_address, 0, 100000, "N",
+          "default 0: no limit; of no use behind a proxy" },
+        { "admin-port", TP_FLAG_INT, &s.http.admin_port, 0, 65535, "N",
+          "a second port for health, metrics and lists; default 0: none" },
+        { "header-timeout", TP_FLAG_INT, &s.http.header_seconds, 1, 3600, "SECONDS",
+          "a request's headers are there within, default 10" },
+        { "body-timeout", TP_FLAG_INT, &s.http.body_seconds, 1, 3600, "SECONDS",
+          "a body is there and an answer taken within, default 30, or" },
+        { "min-rate", TP_FLAG_INT, &s.http.min_rate, 1, 1 << 30, "BYTES",
+          "so many per second pass meanwhile, default 1024" },
         { "idle-seconds", TP_FLAG_INT, &s.http.idle_seconds, 1, 3600, "N",
           "a silent connection is closed, default 60" },
         { "drain-seconds", TP_FLAG_INT, &s.drain_seconds, 0, 3600, "N",
           "time to answer what was accepted, default 20" },
         TP_LIMIT_FLAGS(s.http.limits),
+        { "no-sandbox", TP_FLAG_SWITCH, &s.no_sandbox, 0, 0, "",
+          "without seccomp and Landlock, for debuggers and profilers" },
         { "log-level", TP_FLAG_TEXT, &s.log_level, 0, 0, "LEVEL",
           "debug, info (default), warn, error" },
         { "log-format", TP_FLAG_TEXT, &s.log_format, 0, 0, "FORM", "text (default) or json" },
+        { "log-requests", TP_FLAG_TEXT, &s.log_requests, 0, 0, "on|off",
+          "a line per request, default on" },
     };
     const struct tp_cli_command command = {
         "serve", "", flags, sizeof flags / sizeof *flags, 0, 0,
     };
     int n_words, status;
     if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
-    if (!setup_log(&s, &err)) {
+    if (!setup_log(&s, &err) || !setup_keys(&s, &err)) {
         tp_cli_fail("serve", &err);
         return TP_EXIT_USAGE;
     }
-    return serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
+    status = serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
+    tp_keys_free(s.http.keys);
+    return status;
 }

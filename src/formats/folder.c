@@ -30,13 +30,14 @@ static bool is_model(int dir, const char *file, struct tp_folder_entry *e)
         { "model.onnx", ".onnx" }, { "pipeline.json", ".json" },
     };
     enum { N_FORMS = sizeof forms / sizeof *forms };
+    struct stat st;
     const size_t length = strlen(file);
     if (file[0] == '.' || length >= sizeof e->name || ends_with(file, ".preprocess.json"))
         return false;
     snprintf(e->name, sizeof e->name, "%s", file);
     for (int i = 0; length <= 240 && i < N_FORMS; i++) {
         snprintf(e->path, sizeof e->path, "%.240s/%s", file, forms[i].inside);
-        if (!faccessat(dir, e->path, F_OK, 0)) return true;
+        if (!fstatat(dir, e->path, &st, 0)) return true;
     }
     snprintf(e->path, sizeof e->path, "%s", file);
     for (int i = 0; i < N_FORMS; i++) {

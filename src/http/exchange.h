@@ -4,11 +4,15 @@
 
 #include <microhttpd.h>
 
+#include "http/keys.h"
 #include "http/reply.h"
 #include "http/server.h"
+#include "http/watch.h"
 #include "service/job.h"
+#include "service/metrics.h"
+#include "service/trace.h"
 
-enum { TP_REQUEST_ID_BYTES = 132 };
+enum { TP_REQUEST_ID_BYTES = 132, TP_EXCHANGE_PATH_BYTES = 256 };
 
 enum tp_exchange_state {
     TP_EXCHANGE_NEW,                 /* its headers are there and not judged */
@@ -22,6 +26,8 @@ struct tp_exchange {
     struct tp_server *server;
     struct MHD_Connection *connection;
     enum tp_exchange_state state;
+    struct tp_watched *watched;      /* its connection's deadlines */
+    bool admin;                      /* it came to --admin-port */
     bool bad_target;                 /* the raw request target holds what no path may (%00) */
     bool refused;                    /* the reply stands; it waits for the end of the request */
     bool too_large;                  /* the body went beyond the limit; what comes on is dropped */
@@ -29,6 +35,12 @@ struct tp_exchange {
     char model[256];                 /* {m} of the path, */
     char version[16];                /* {v}, "" where it has none */
     char request_id[TP_REQUEST_ID_BYTES];
+    char key_name[TP_KEY_NAME_BYTES];            /* whose key it came with; "": none was asked */
+    enum tp_reject rejected;
+    double begun_ms;                 /* tp_clock_ms() */
+    uint64_t n_bytes_in, n_bytes_out;            /* of the bodies */
+    char method[16], path[TP_EXCHANGE_PATH_BYTES];           /* as sent, cut, without the query */
+    char trace[TP_TRACE_ID_BYTES];
     struct tp_reply reply;
     bool has_job;
     struct tp_job job;

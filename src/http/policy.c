@@ -132,3 +132,43 @@ bool tp_policy_judge(struct tp_exchange *ex, const char *version, struct tp_fram
     }
     return true;
 }
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+struct shown {
+    int n;
+    const char *value;
+};
+
+static enum MHD_Result look_for_key(void *cls, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    struct shown *s = cls;
+    (void)kind;
+    if (!strcasecmp(key, MHD_HTTP_HEADER_AUTHORIZATION)) note(&s->n, &s->value, value);
+    return MHD_YES;
+}
+
+static bool is_open(const char *method, const char *path)
+{
+    return !strcmp(method, "OPTIONS") || !strcmp(path, "/v2/health/live") ||
+           !strcmp(path, "/v2/health/ready");
+}
+
+bool tp_policy_authorize(struct tp_exchange *ex, const char *method, const char *path)
+{
+    struct shown s = { 0 };
+    struct tp_keys *keys = tp_server_keys(ex->server);
+    if (!keys || is_open(method, path)) return true;
+    MHD_get_connection_values(ex->connection, MHD_HEADER_KIND, look_for_key, &s);
+    if (s.n == 1 && tp_keys_check(keys, s.value, ex->key_name)) return true;
+    ex->rejected = TP_REJECT_UNAUTHORIZED;
+    ex->reply.allow = NULL;                        /* of a 405, which a stranger is not told */
+    ex->reply.challenge = s.n ? "Bearer realm=\"tidepool\", error=\"invalid_token\""
+                              : "Bearer realm=\"tidepool\"";
+    tp_reply_refuse(&ex->reply, MHD_HTTP_UNAUTHORIZED, "unauthorized", ex->request_id, "%s",
+                    !s.n ? "a key is needed: send the header Authorization: Bearer KEY"
+                    : s.n > 1 ? "several Authorization headers; expected one: Bearer KEY"
+                    : "the Authorization header shows no valid key; expected Bearer KEY");
+    return false;
+}

@@ -22,6 +22,11 @@ struct tp_framing {
 /* Judges the request; fills ex->reply and returns false when it is not let in. */
 bool tp_policy_judge(struct tp_exchange *ex, const char *version, struct tp_framing *framing);
 
+/* Whether the request shows a key, where one is asked for: everywhere but at the health probes and
+ * for OPTIONS, whose preflights cannot. Fills ex->key_name, or ex->reply with 401 in the dialect
+ * that stands there. */
+bool tp_policy_authorize(struct tp_exchange *ex, const char *method, const char *path);
+
 /* The client's X-Request-Id when it is short and printable, else one of our own. */
 void tp_policy_request_id(struct tp_exchange *ex);
 

@@ -67,6 +67,8 @@ static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const 
         MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, text);
     }
     if (r->allow) MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow);
+    if (r->challenge)
+        MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
     if (r->close) MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 

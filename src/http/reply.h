@@ -13,6 +13,7 @@ struct tp_reply {
     struct tp_head head;             /* type and headers that belong to the body */
     const struct tp_dialect *dialect;            /* in which errors are told; NULL: our own */
     const char *allow;               /* methods, for 405; NULL: no header */
+    const char *challenge;           /* WWW-Authenticate, for 401; NULL: no header */
     int retry_after_seconds;         /* 0: no header */
     bool close;                      /* the connection ends with this reply */
     struct tp_timing timing;         /* becomes Server-Timing */

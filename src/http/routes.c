@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "formats/describe.h"
 #include "formats/json.h"
@@ -10,6 +11,7 @@
 #include "formats/tfs.h"
 #include "http/openapi.h"
 #include "http/repository.h"
+#include "service/exposition.h"
 
 /* ---- answers that need no job ---------------------------------------------------------------- */
 
@@ -70,7 +72,10 @@ static struct tp_served *find_model(struct tp_exchange *ex)
                 ex->model, ex->version);
     }
     if (s) return s;
-    if (err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = 1;
+    if (err.code == TP_UNAVAILABLE) {
+        ex->rejected = TP_REJECT_LOADING;
+        ex->reply.retry_after_seconds = 1;
+    }
     tp_reply_fail(&ex->reply, &err, ex->request_id);
     return NULL;
 }
@@ -121,6 +126,13 @@ static void get_names(struct tp_exchange *ex)
     tp_buf_text(b, "]}\n");
 }
 
+static void get_metrics(struct tp_exchange *ex)
+{
+    ex->reply.status = MHD_HTTP_OK;
+    ex->reply.head.content_type = TP_EXPOSITION_TYPE;
+    tp_server_measure(ex->server, &ex->reply.body);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define ANSWER .kind = TP_ROUTE_ANSWER, .always = true, .answer
@@ -146,8 +158,9 @@ static const struct tp_route routes[] = {
     { "GET", "/v1/models/{m}", ANSWER = get_model },       /* also TensorFlow Serving's status */
     { "POST", "/v1/embeddings", JOB = TP_JOB_FEATURES, OPENAI },
 
-    { "GET", "/v2/health/live", ANSWER = get_live },
-    { "GET", "/v2/health/ready", ANSWER = get_ready },
+    { "GET", "/metrics", ANSWER = get_metrics, .probe = true },
+    { "GET", "/v2/health/live", ANSWER = get_live, .probe = true },
+    { "GET", "/v2/health/ready", ANSWER = get_ready, .probe = true },
     { "GET", "/v2", ANSWER = get_server, OIP },
     { "GET", "/v2/", ANSWER = get_server, OIP },
     { "GET", "/v2/models", ANSWER = get_names, OIP },
@@ -168,6 +181,14 @@ static const struct tp_route routes[] = {
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };
+
+int tp_routes_index(const struct tp_route *route) { return route ? (int)(route - routes) : -1; }
+
+void tp_routes_paths(const char *paths[TP_ROUTES_MOST], int *n)
+{
+    _Static_assert((int)N_ROUTES <= (int)TP_ROUTES_MOST, "TP_ROUTES_MOST is too small");
+    for (*n = 0; *n < N_ROUTES; ++*n) paths[*n] = routes[*n].path;
+}
 
 /* Takes the segment that {m} or {v} stands for, up to what the pattern goes on with. Where it ends,
  * or NULL. */
@@ -220,6 +241,7 @@ const struct tp_route *tp_routes_find(struct tp_exchange *ex, const char *method
     for (int i = 0; i < N_ROUTES; i++) {
         const struct tp_route *r = &routes[i];
         if (r->control && !tp_server_loader(ex->server)) continue;
+        if (ex->admin && r->kind != TP_ROUTE_ANSWER) continue;
         if (!match(ex, r->path, path)) continue;
         ex->reply.dialect = r->dialect;
         if (method_is(r, method)) return r;
@@ -235,11 +257,17 @@ const struct tp_route *tp_routes_find(struct tp_exchange *ex, const char *method
         return NULL;
     }
     ex->reply.dialect = dialect_of(path);
+    if (ex->admin) {
+        tp_reply_refuse(&ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id,
+                        "no such path here: %.200s; this is the port of health, metrics and what "
+                        "models there are; work is taken on the main port (--port)", path);
+        return NULL;
+    }
     tp_reply_refuse(&ex->reply, MHD_HTTP_NOT_FOUND, "not_found", ex->request_id,
                     "no such path: %.200s; there are POST /v1/models/{m}/features, "
                     "/v1/models/{m}/preprocess, /v1/run, /v1/embeddings, /v1/models/{m}:predict, "
                     "/v2/models/{m}/infer and GET /v1/models, /v1/models/{m}, /v2/health/live, "
-                    "/v2/health/ready, /openapi.json, which tells all", path);
+                    "/v2/health/ready, /metrics, /openapi.json, which tells all", path);
     return NULL;
 }
 
@@ -267,23 +295,47 @@ static enum MHD_Result take_word(void *cls, enum MHD_ValueKind kind, const char 
     return q->ok ? MHD_YES : MHD_NO;
 }
 
-/* A header's text, as long as the job lives; NULL where it was not sent. */
-static bool take_header(struct tp_exchange *ex, const char *name, const char **out)
+struct lines {                       /* of one header */
+    const char *name;
+    struct tp_buf text;
+};
+
+static enum MHD_Result join_line(void *cls, enum MHD_ValueKind kind, const char *key,
+                                 const char *value)
+{
+    struct lines *l = cls;
+    (void)kind;
+    if (strcasecmp(key, l->name)) return MHD_YES;
+    if (l->text.n_bytes) tp_buf_text(&l->text, ", ");
+    tp_buf_text(&l->text, value ? value : "");
+    return MHD_YES;
+}
+
+/* A header's text, as long as the job lives; NULL where it was not sent. Of a list its lines count
+ * as one, with commas (RFC 9110, 5.3). */
+static bool take_header(struct tp_exchange *ex, const char *name, bool list, const char **out)
 {
     struct tp_job *job = &ex->job;
+    struct lines l = { .name = name };
     const char *value = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, name);
-    *out = value ? tp_arena_strndup(&job->arena, value, strlen(value)) : NULL;
-    return !value || *out || tp_arena_fail(&job->arena, &job->err);
+    *out = NULL;
+    if (!value) return true;
+    if (list) MHD_get_connection_values(ex->connection, MHD_HEADER_KIND, join_line, &l);
+    if (!l.text.failed)
+        *out = list ? tp_arena_strndup(&job->arena, l.text.data, l.text.n_bytes)
+                    : tp_arena_strndup(&job->arena, value, strlen(value));
+    tp_buf_fini(&l.text);
+    return *out || tp_arena_fail(&job->arena, &job->err);
 }
 
 static bool take_headers(struct tp_exchange *ex)
 {
     struct tp_job_headers *h = &ex->job.headers;
-    return take_header(ex, MHD_HTTP_HEADER_CONTENT_TYPE, &h->content_type) &&
-           take_header(ex, MHD_HTTP_HEADER_CONTENT_ENCODING, &h->content_encoding) &&
-           take_header(ex, MHD_HTTP_HEADER_ACCEPT, &h->accept) &&
-           take_header(ex, MHD_HTTP_HEADER_ACCEPT_ENCODING, &h->accept_encoding) &&
-           take_header(ex, "Inference-Header-Content-Length", &h->json_bytes);
+    return take_header(ex, MHD_HTTP_HEADER_CONTENT_TYPE, false, &h->content_type) &&
+           take_header(ex, MHD_HTTP_HEADER_CONTENT_ENCODING, true, &h->content_encoding) &&
+           take_header(ex, MHD_HTTP_HEADER_ACCEPT, true, &h->accept) &&
+           take_header(ex, MHD_HTTP_HEADER_ACCEPT_ENCODING, true, &h->accept_encoding) &&
+           take_header(ex, "Inference-Header-Content-Length", false, &h->json_bytes);
 }
 
 bool tp_routes_begin(struct tp_exchange *ex)

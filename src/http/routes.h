@@ -18,8 +18,15 @@ struct tp_route {
     enum tp_job_kind job;
     const struct tp_dialect *dialect;            /* of the job and of errors; NULL: our own */
     bool always;                     /* answered while draining too */
+    bool probe;                      /* asked all the time: logged for debugging alone */
     bool control;                    /* there only with --model-control */
 };
+
+enum { TP_ROUTES_MOST = 64 };
+
+/* The path patterns of all routes, and which of them a request's is; -1: none. */
+void tp_routes_paths(const char *paths[TP_ROUTES_MOST], int *n);
+int tp_routes_index(const struct tp_route *route);
 
 /* The route of a request; NULL when there is none, ex->reply saying 404 or 405 then. Fills
  * ex->model. */

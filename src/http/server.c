@@ -12,28 +12,46 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/descriptors.h"
 #include "http/exchange.h"
 #include "http/policy.h"
 #include "http/routes.h"
+#include "service/access.h"
 
-enum { CONNECTION_MEMORY_BYTES = 32 << 10, RETRY_SECONDS = 1, DRAIN_STEP_US = 2000 };
+enum {
+    CONNECTION_MEMORY_BYTES = 32 << 10,
+    ADMIN_CONNECTIONS = 64,
+    RETRY_SECONDS = 1,
+    DRAIN_STEP_US = 2000,
+};
+
+struct door {                        /* one port */
+    struct tp_server *server;
+    struct MHD_Daemon *daemon;
+    bool admin;
+    int port;
+};
 
 struct tp_server {
-    struct MHD_Daemon *daemon;
+    struct door main, admin;
+    struct tp_watch *watch;
+    int max_admin;                   /* connections to its port */
     struct tp_server_options options;
     struct tp_models *models;
     struct tp_workers *workers;
+    struct tp_metrics *metrics;
     struct tp_seat seat;             /* of the event loop's thread, for tiny jobs */
     struct tp_loader *_Atomic loader;            /* NULL: no model control */
     atomic_bool draining;
     atomic_int n_exchanges;          /* requests that have begun and not ended */
-    int port;
 };
 
 bool tp_server_draining(const struct tp_server *s) { return atomic_load(&s->draining); }
 struct tp_models *tp_server_models(const struct tp_server *s) { return s->models; }
 const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s->options.limits; }
-int tp_server_port(const struct tp_server *s) { return s->port; }
+struct tp_keys *tp_server_keys(const struct tp_server *s) { return s->options.keys; }
+int tp_server_port(const struct tp_server *s) { return s->main.port; }
+int tp_server_admin_port(const struct tp_server *s) { return s->admin.port; }
 struct tp_loader *tp_server_loader(const struct tp_server *s) { return atomic_load(&s->loader); }
 
 void tp_server_allow_control(struct tp_server *s, struct tp_loader *loader)
@@ -43,29 +61,110 @@ void tp_server_allow_control(struct tp_server *s, struct tp_loader *loader)
 
 const char *tp_server_library(void) { return MHD_get_version(); }
 
+const char *tp_server_framing(void)
+{
+#if MHD_VERSION >= 0x01000000
+    return "framing: refused in the parser";
+#else
+    return "framing: judged in the handler; bare line feeds, NUL bytes and folded headers pass "
+           "this library: put nginx or haproxy in front, or use the container";
+#endif
+}
+
 /* ---- a request's life, in the order in which libmicrohttpd calls ----------------------------- */
+
+/* A connection came, or its socket is about to be closed. One that cannot be watched ends. */
+static void connect_or_close(void *cls, struct MHD_Connection *connection, void **context,
+                             enum MHD_ConnectionNotificationCode what)
+{
+    struct door *door = cls;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        tp_watch_remove(door->server->watch, *context);
+        return;
+    }
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *context = tp_watch_add(door->server->watch, fd);
+    if (!*context) shutdown(fd, SHUT_RDWR);
+}
 
 /* The request line is there. What is returned comes back as *con_cls. */
 static void *begin(void *cls, const char *target, struct MHD_Connection *connection)
 {
-    struct tp_server *s = cls;
+    struct door *door = cls;
+    struct tp_server *s = door->server;
+    struct tp_watched *watched =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (!watched || !tp_watch_line(watched)) return NULL;
     struct tp_exchange *ex = calloc(1, sizeof *ex);
     if (!ex) return NULL;
     ex->server = s;
+    ex->watched = watched;
+    ex->admin = door->admin;
     ex->connection = connection;
+    ex->begun_ms = tp_clock_ms();
+    const size_t n = strcspn(target, "?");
+    memcpy(ex->path, target, n < sizeof ex->path ? n : sizeof ex->path - 1);
     ex->bad_target = strstr(target, "%00") != NULL;
     atomic_fetch_add(&s->n_exchanges, 1);
     return ex;
+}
+
+static enum tp_access_end end_of(enum MHD_RequestTerminationCode why)
+{
+    switch (why) {
+    case MHD_REQUEST_TERMINATED_COMPLETED_OK: return TP_ACCESS_ANSWERED;
+    case MHD_REQUEST_TERMINATED_TIMEOUT_REACHED: return TP_ACCESS_SLOW;
+    case MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN: return TP_ACCESS_STOPPED;
+    case MHD_REQUEST_TERMINATED_WITH_ERROR:
+    case MHD_REQUEST_TERMINATED_READ_ERROR:
+    case MHD_REQUEST_TERMINATED_CLIENT_ABORT: return TP_ACCESS_GONE;
+    }
+    return TP_ACCESS_GONE;
+}
+
+static void log_request(struct tp_exchange *ex, double ms, const struct tp_timing *timing,
+                        enum tp_access_end how)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct tp_buf line = { 0 };
+    tp_access_write(&line, &(struct tp_access){
+        .id = ex->request_id, .key = ex->key_name, .method = ex->method, .path = ex->path, .model = ex->model,
+        .route = ex->route ? ex->route->path : "other", .trace = ex->trace,
+        .rejected = tp_metrics_reject_name(ex->rejected), .client = info ? info->client_addr : NULL,
+        .status = ex->reply.status, .n_bytes_in = ex->n_bytes_in, .n_bytes_out = ex->n_bytes_out,
+        .total_ms = ms, .timing = timing, .end = how });
+    if (!line.failed) tp_sink_put(ex->server->options.log, line.data, line.n_bytes);
+    tp_buf_fini(&line);
+}
+
+/* Counts and logs it. */
+static void account(struct tp_exchange *ex, enum MHD_RequestTerminationCode why)
+{
+    struct tp_server *s = ex->server;
+    const double ms = tp_clock_ms() - ex->begun_ms;
+    const enum tp_access_end how = tp_watch_was_cut(ex->watched) ? TP_ACCESS_SLOW : end_of(why);
+    const bool worked = ex->has_job && ex->route->kind == TP_ROUTE_JOB &&
+                        ex->reply.status == MHD_HTTP_OK;
+    const struct tp_timing *timing = worked ? &ex->reply.timing : NULL;
+    if (!ex->rejected && how == TP_ACCESS_GONE) ex->rejected = TP_REJECT_CLIENT_GONE;
+    if (!ex->rejected && how == TP_ACCESS_SLOW) ex->rejected = TP_REJECT_SLOW;
+    tp_metrics_count(s->metrics, tp_routes_index(ex->route), ex->reply.status, ms, timing);
+    tp_metrics_reject(s->metrics, ex->rejected);
+    if (s->options.log && (!ex->route || !ex->route->probe || tp_log_wants(TP_LOG_DEBUG)))
+        log_request(ex, ms, timing, how);
 }
 
 /* The reply was sent, or the connection is gone. */
 static void end(void *cls, struct MHD_Connection *connection, void **con_cls,
                 enum MHD_RequestTerminationCode why)
 {
-    struct tp_server *s = cls;
+    struct tp_server *s = ((struct door *)cls)->server;
     struct tp_exchange *ex = *con_cls;
-    (void)connection, (void)why;
+    (void)connection;
     if (!ex) return;
+    account(ex, why);
+    tp_watch_enter(ex->watched, TP_WATCH_IDLE);
     if (ex->has_job) {
         tp_job_fini(&ex->job);
         tp_models_put(ex->job.served);
@@ -79,18 +178,22 @@ static void end(void *cls, struct MHD_Connection *connection, void **con_cls,
 static enum MHD_Result send_reply(struct tp_exchange *ex)
 {
     if (tp_server_draining(ex->server)) ex->reply.close = true;
+    ex->n_bytes_out = strcmp(ex->method, "HEAD") ? ex->reply.body.n_bytes : 0;
+    if (!tp_watch_enter(ex->watched, TP_WATCH_ANSWER)) return MHD_NO;
     return tp_reply_send(&ex->reply, ex->connection, ex->request_id);
 }
 
 static void refuse_large(struct tp_exchange *ex)
 {
+    ex->rejected = TP_REJECT_TOO_LARGE;
     tp_reply_refuse(&ex->reply, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", ex->request_id,
                     "the body exceeds the limit of %zu bytes (--max-body)",
                     ex->server->options.limits.max_body_bytes);
 }
 
-static void refuse_now(struct tp_exchange *ex, const char *why)
+static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *why)
 {
+    ex->rejected = reason;
     ex->reply.retry_after_seconds = RETRY_SECONDS;
     tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, "%s",
                     why);
@@ -101,9 +204,9 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
                   const struct tp_framing *framing)
 {
     ex->route = tp_routes_find(ex, method, path);
-    if (!ex->route) return false;
+    if (!tp_policy_authorize(ex, method, path) || !ex->route) return false;
     if (!ex->route->always && tp_server_draining(ex->server)) {
-        refuse_now(ex, "draining: no new work is taken");
+        refuse_now(ex, TP_REJECT_DRAINING, "draining: no new work is taken");
         return false;
     }
     if (framing->length > ex->server->options.limits.max_body_bytes) {
@@ -120,17 +223,25 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
 {
     struct tp_framing framing;
     tp_policy_request_id(ex);
+    snprintf(ex->method, sizeof ex->method, "%s", method);
+    tp_trace_read(MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "traceparent"),
+                  ex->trace);
     ex->state = TP_EXCHANGE_BODY;
     if (!tp_policy_judge(ex, version, &framing)) {
+        ex->rejected = TP_REJECT_MALFORMED;
         ex->reply.close = true;
         return send_reply(ex);
     }
     ex->refused = !admit(ex, method, path, &framing);
+    tp_watch_name(ex->watched, ex->request_id);
+    if (!tp_watch_enter(ex->watched, TP_WATCH_BODY)) return MHD_NO;
     return ex->refused && framing.has_body ? send_reply(ex) : MHD_YES;
 }
 
 static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_t *n_bytes)
 {
+    ex->n_bytes_in += *n_bytes;
+    tp_watch_took(ex->watched, *n_bytes);
     if (ex->has_job && !ex->too_large) {
         tp_buf_bytes(&ex->job.body, data, *n_bytes);
         if (ex->job.body.failed) {                 /* no reply is possible yet: drop the rest */
@@ -142,11 +253,19 @@ static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_
     return MHD_YES;
 }
 
+/* Which of the refusals that are counted a failure is. */
+static enum tp_reject reason_of(enum tp_code code)
+{
+    return code == TP_TOO_LARGE ? TP_REJECT_TOO_LARGE
+           : code == TP_UNAVAILABLE ? TP_REJECT_MEMORY : TP_REJECT_NONE;
+}
+
 static void take_answer(struct tp_exchange *ex)
 {
     struct tp_job *job = &ex->job;
     ex->reply.timing = job->timing;
     if (job->err.code != TP_OK) {
+        ex->rejected = reason_of(job->err.code);
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }
@@ -195,6 +314,7 @@ void tp_server_told(struct tp_exchange *ex)
 static enum MHD_Result act(struct tp_exchange *ex)
 {
     struct tp_server *s = ex->server;
+    if (!tp_watch_enter(ex->watched, TP_WATCH_WORK)) return MHD_NO;
     if (ex->refused) return send_reply(ex);
     if (ex->route->kind == TP_ROUTE_ANSWER) return answer_now(ex);
     if (ex->too_large) {
@@ -209,7 +329,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
         return send_reply(ex);
     }
     if (!tp_workers_reserve(s->workers)) {
-        refuse_now(ex, "the queue is full; try again later");
+        refuse_now(ex, TP_REJECT_QUEUE_FULL, "the queue is full; try again later");
         return send_reply(ex);
     }
     ex->job.owner = ex;
@@ -267,57 +387,99 @@ static bool resolve(const char *host, int port, struct addrinfo **found, struct 
                    host, gai_strerror(failed));
 }
 
-static struct MHD_Daemon *listen_on(struct tp_server *s, const struct addrinfo *address)
+static struct MHD_Daemon *listen_on(const struct tp_server_options *o, struct door *door,
+                                    const struct addrinfo *address)
 {
+    const int limit = door->admin ? door->server->max_admin : o->max_connections;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
                      MHD_USE_ERROR_LOG;
     if (address->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
     return MHD_start_daemon(
-        flags, (uint16_t)s->options.port, NULL, NULL, handle, s,
+        flags, 0, NULL, NULL, handle, door,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,   /* first, so that it sees the rest */
         MHD_OPTION_SOCK_ADDR, address->ai_addr,
-        MHD_OPTION_URI_LOG_CALLBACK, begin, s,
-        MHD_OPTION_NOTIFY_COMPLETED, end, s,
+        MHD_OPTION_NOTIFY_CONNECTION, connect_or_close, door,
+        MHD_OPTION_URI_LOG_CALLBACK, begin, door,
+        MHD_OPTION_NOTIFY_COMPLETED, end, door,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->options.max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->options.idle_seconds,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)limit,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(door->admin ? 0 : o->max_per_address),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_seconds,
 #if MHD_VERSION >= 0x01000000
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 3,
 #endif
         MHD_OPTION_END);
 }
 
+void tp_server_measure(struct tp_server *s, struct tp_buf *b)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(s->main.daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    const struct tp_workers_load load = tp_workers_load(s->workers);
+    tp_metrics_write(s->metrics, b, &(struct tp_gauges){
+        .queue_depth = load.n_queued, .compute_threads = load.n_threads,
+        .in_flight = atomic_load(&s->n_exchanges), .connections = info ? info->num_connections : 0,
+        .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
+        .cpu = tp_cpu_name() }, s->models);
+}
+
+static bool open_door(struct tp_server *s, struct door *door, int port, struct tp_err *err)
+{
+    const struct tp_server_options *o = &s->options;
+    struct addrinfo *address = NULL;
+    door->server = s;
+    if (!resolve(o->host, port, &address, err)) return false;
+    errno = 0;
+    door->daemon = listen_on(o, door, address);
+    freeaddrinfo(address);
+    if (!door->daemon)
+        return tp_fail(err, TP_IO, "cannot listen on %s port %d: %s", o->host, port,
+                       errno ? strerror(errno) : "libmicrohttpd refused (see --log-level debug)");
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    door->port = info ? info->port : port;
+    return true;
+}
+
+static bool start_watch(struct tp_server *s, struct tp_err *err)
+{
+    const struct tp_server_options *o = &s->options;
+    const struct tp_watch_options w = {
+        .header_ms = o->header_seconds * 1000, .idle_ms = o->idle_seconds * 1000,
+        .body_ms = o->body_seconds * 1000, .min_rate = o->min_rate,
+        .max_connections = o->max_connections, .may_write = true,
+    };
+    return tp_watch_start(&s->watch, &w, err);
+}
+
 bool tp_server_start(struct tp_server **out, const struct tp_server_options *options,
                      struct tp_models *models, struct tp_workers *workers, struct tp_err *err)
 {
-    struct addrinfo *address = NULL;
+    const char *paths[TP_ROUTES_MOST];
+    int n_paths;
     struct tp_server *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s) return tp_fail(err, TP_NO_MEMORY, "out of memory");
     s->options = *options;
     s->models = models;
     s->workers = workers;
-    if (!resolve(options->host, options->port, &address, err)) goto out;
-    errno = 0;
-    s->daemon = listen_on(s, address);
-    if (!s->daemon) {
-        tp_fail(err, TP_IO, "cannot listen on %s port %d: %s", options->host, options->port,
-                errno ? strerror(errno) : "libmicrohttpd refused (see --log-level debug)");
-        goto out;
+    tp_routes_paths(paths, &n_paths);
+    s->admin.admin = true;
+    s->max_admin = options->admin_port ? ADMIN_CONNECTIONS : 0;
+    if (tp_metrics_new(&s->metrics, paths, n_paths, err) &&
+        tp_descriptors_fit(&s->options.max_connections, &s->max_admin, err) &&
+        start_watch(s, err) && open_door(s, &s->main, options->port, err) &&
+        (!options->admin_port || open_door(s, &s->admin, options->admin_port, err))) {
+        *out = s;
+        return true;
     }
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    s->port = info ? info->port : options->port;
-    *out = s;
-out:
-    if (address) freeaddrinfo(address);
-    if (!*out) free(s);
-    return *out != NULL;
+    tp_server_free(s);
+    return false;
 }
 
 void tp_server_drain(struct tp_server *s, int seconds)
 {
     atomic_store(&s->draining, true);
-    MHD_socket listener = MHD_quiesce_daemon(s->daemon);
+    MHD_socket listener = MHD_quiesce_daemon(s->main.daemon);
     if (listener != MHD_INVALID_SOCKET) close(listener);
     double deadline = tp_clock_ms() + 1000.0 * seconds;
     while (atomic_load(&s->n_exchanges) > 0 && tp_clock_ms() < deadline) usleep(DRAIN_STEP_US);
@@ -326,7 +488,10 @@ void tp_server_drain(struct tp_server *s, int seconds)
 void tp_server_free(struct tp_server *s)
 {
     if (!s) return;
-    MHD_stop_daemon(s->daemon);
+    if (s->main.daemon) MHD_stop_daemon(s->main.daemon);
+    if (s->admin.daemon) MHD_stop_daemon(s->admin.daemon);
+    tp_watch_stop(s->watch);
     tp_seat_fini(&s->seat);
+    tp_metrics_free(s->metrics);
     free(s);
 }

@@ -9,14 +9,20 @@
 #include "service/loader.h"
 #include "service/workers.h"
 
+struct tp_keys;
 struct tp_server;
 
 struct tp_server_options {
     const char *host;                /* a numeric address, or "localhost" */
     int port;                        /* 0: any that is free */
-    int max_connections;
+    int admin_port;                  /* a second one, for what is always answered; 0: none */
+    int max_connections;             /* lowered where the system has not that many descriptors */
+    int max_per_address;             /* 0: as many as there are */
     int idle_seconds;                /* without a byte from the client */
+    struct tp_sink *log;             /* takes a line per request; NULL: nobody does */
+    int header_seconds, body_seconds, min_rate;  /* see watch.h */
     struct tp_limits limits;
+    struct tp_keys *keys;            /* borrowed; NULL: none is asked for */
 };
 
 /* Starts to listen and answer. `models` and `workers` are borrowed and must outlive it. */
@@ -29,9 +35,13 @@ bool tp_server_start(struct tp_server **out, const struct tp_server_options *opt
 void tp_server_allow_control(struct tp_server *s, struct tp_loader *loader);
 
 int tp_server_port(const struct tp_server *s);
+int tp_server_admin_port(const struct tp_server *s);         /* 0: none */
 
 /* Version of the HTTP library in use. */
 const char *tp_server_library(void);
+
+/* Where requests are judged that could be read in two ways: a line for the log. */
+const char *tp_server_framing(void);
 
 /* Takes no new connections or work, answers what was accepted, for at most `seconds`. */
 void tp_server_drain(struct tp_server *s, int seconds);
@@ -43,9 +53,13 @@ void tp_server_free(struct tp_server *s);
 bool tp_server_draining(const struct tp_server *s);
 struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
+struct tp_keys *tp_server_keys(const struct tp_server *s);
 
 /* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
 struct tp_loader *tp_server_loader(const struct tp_server *s);
+
+/* Writes the metrics of this moment. */
+void tp_server_measure(struct tp_server *s, struct tp_buf *b);
 
 /* The reply of a request that waits for another thread stands. From any thread, once. */
 struct tp_exchange;

@@ -25,6 +25,7 @@ struct tp_workers {
     pthread_cond_t calm;             /* a job has ended, or a worker has started */
     struct tp_job *first, *last;     /* the queue */
     int n_queued, n_reserved, n_running, depth;
+    int n_threads;                   /* that compute at once */
     int n_free;                      /* threads that no job uses */
     int n_started;
     bool stop;
@@ -124,7 +125,7 @@ bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth, str
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->calm, NULL);
     w->depth = queue_depth;
-    w->n_free = n_threads;
+    w->n_free = w->n_threads = n_threads;
     int n = n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS;
     for (int i = 0; i < n; i++) w->workers[i].team = n_threads / (i + 1);
     if (!choose_cpus(w, n, n_threads)) {
@@ -190,6 +191,14 @@ void tp_workers_submit(struct tp_workers *w, struct tp_job *job)
     w->n_queued++;
     dispatch(w);
     pthread_mutex_unlock(&w->lock);
+}
+
+struct tp_workers_load tp_workers_load(struct tp_workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    const struct tp_workers_load load = { w->n_queued, w->n_running, w->n_threads };
+    pthread_mutex_unlock(&w->lock);
+    return load;
 }
 
 void tp_workers_drain(struct tp_workers *w)

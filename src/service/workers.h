@@ -25,6 +25,10 @@ bool tp_workers_reserve(struct tp_workers *w) TP_MUST_USE;
 /* Hands a job over; a worker will call job->done(). */
 void tp_workers_submit(struct tp_workers *w, struct tp_job *job);
 
+/* What it has to do at this moment. */
+struct tp_workers_load { int n_queued, n_running, n_threads; };
+struct tp_workers_load tp_workers_load(struct tp_workers *w);
+
 /* Waits until no job is queued or running. */
 void tp_workers_drain(struct tp_workers *w);
 
