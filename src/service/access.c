@@ -22,10 +22,11 @@ static void put_name(struct tp_buf *b, const char *name, bool json)
 /* Text of bytes that mean nothing in either form. */
 static bool is_plain(const char *text, size_t *n)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./:{}[]%+~,;@";
-    *n = strspn(text, plain);
-    return !text[*n] && *n < TEXT_BYTES;
+    size_t i = 0;
+    while (text[i] > ' ' && text[i] < 0x7f && text[i] != '"' && text[i] != '\\' && text[i] != '=')
+        i++;
+    *n = i;
+    return !text[i] && i < TEXT_BYTES;
 }
 
 static void put_text(struct tp_buf *b, const char *name, const char *text, bool json)
@@ -53,22 +54,36 @@ static void put_ms(struct tp_buf *b, const char *name, double ms, bool json)
     tp_buf_millis(b, ms);
 }
 
+/* Without inet_ntop(), which prints by printf. */
+static void put_ipv4(struct tp_buf *b, const struct sockaddr_in *in)
+{
+    const unsigned char *bytes = (const unsigned char *)&in->sin_addr;
+    for (int i = 0; i < 4; i++) {
+        tp_buf_int(b, bytes[i]);
+        tp_buf_text(b, i < 3 ? "." : ":");
+    }
+    tp_buf_int(b, ntohs(in->sin_port));
+}
+
+static void put_ipv6(struct tp_buf *b, const struct sockaddr_in6 *in6)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
+    tp_buf_text(b, "[");
+    tp_buf_text(b, text);
+    tp_buf_text(b, "]:");
+    tp_buf_int(b, ntohs(in6->sin6_port));
+}
+
 /* 127.0.0.1:49152 or [::1]:49152. */
 static void put_client(struct tp_buf *b, const struct sockaddr *client, bool json)
 {
-    char text[INET6_ADDRSTRLEN] = "";
     const bool six = client && client->sa_family == AF_INET6;
-    const struct sockaddr_in *in = (const void *)client;
-    const struct sockaddr_in6 *in6 = (const void *)client;
     if (!client || (!six && client->sa_family != AF_INET)) return;
-    inet_ntop(client->sa_family, six ? (const void *)&in6->sin6_addr : &in->sin_addr, text,
-              sizeof text);
     put_name(b, "client", json);
     tp_buf_text(b, json ? "\"" : "");
-    tp_buf_text(b, six ? "[" : "");
-    tp_buf_text(b, text);
-    tp_buf_text(b, six ? "]:" : ":");
-    tp_buf_int(b, ntohs(six ? in6->sin6_port : in->sin_port));
+    if (six) put_ipv6(b, (const void *)client);
+    else put_ipv4(b, (const void *)client);
     tp_buf_text(b, json ? "\"" : "");
 }
 
