@@ -47,6 +47,8 @@ enum tp_code {
     TP_TOO_LARGE,           /* beyond one of struct tp_limits */
     TP_UNSUPPORTED_FORMAT,  /* bytes of a kind that is not read here */
     TP_UNAVAILABLE,         /* not now: full, draining or loading */
+    TP_DEADLINE,            /* there was not time enough */
+    TP_CANCELLED,           /* nobody waits for it any more */
     TP_IO,                  /* the operating system refused a file or socket */
     TP_NO_MEMORY,
     TP_INTERNAL,            /* our fault */

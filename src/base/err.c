@@ -43,6 +43,8 @@ const char *tp_code_name(enum tp_code code)
     case TP_TOO_LARGE: return "too_large";
     case TP_UNSUPPORTED_FORMAT: return "unsupported_format";
     case TP_UNAVAILABLE: return "unavailable";
+    case TP_DEADLINE: return "deadline";
+    case TP_CANCELLED: return "cancelled";
     case TP_IO: return "io";
     case TP_NO_MEMORY: return "no_memory";
     case TP_INTERNAL: return "internal";

@@ -1,5 +1,6 @@
 /* serve.c - the service: start, wait for a signal, drain, stop. */
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static struct settings defaults(void)
 {
     return (struct settings){
         .http = { .host = "127.0.0.1", .port = 8080, .max_connections = 1024, .idle_seconds = 60,
-                  .header_seconds = 10, .body_seconds = 30, .min_rate = 1024,
+                  .header_seconds = 10, .body_seconds = 30, .min_rate = 1024, .request_seconds = 60,
                   .limits = tp_limits_default() },
         .queue_depth = 256, .drain_seconds = 20, .log_level = "info", .log_format = "text",
         .log_requests = "on",
@@ -43,20 +44,26 @@ static void reload_keys(struct tp_keys *keys)
     else if (keys) tp_log(TP_LOG_INFO, "the keys were read again");
 }
 
-static bool is_loopback(const char *host)
+/* As tp_server_start() will understand it ("0" is 0.0.0.0), which refuses what is no address. */
+static bool is_beyond_loopback(const char *host)
 {
-    struct in6_addr six;
-    struct in_addr four;
-    if (!strcmp(host, "localhost")) return true;
-    if (inet_pton(AF_INET, host, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+    struct addrinfo *found;
+    if (!strcmp(host, "localhost") || getaddrinfo(host, NULL, &hints, &found)) return false;
+    const struct sockaddr_in *four = (const void *)found->ai_addr;
+    const struct sockaddr_in6 *six = (const void *)found->ai_addr;
+    const bool beyond = found->ai_family == AF_INET
+                            ? ntohl(four->sin_addr.s_addr) >> 24 != 127
+                            : !IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+    freeaddrinfo(found);
+    return beyond;
 }
 
 /* Reads the keys; without any, only this machine may be listened to unless --insecure says so. */
 static bool setup_keys(struct settings *s, struct tp_err *err)
 {
     if (!tp_keys_open(&s->http.keys, s->api_key, s->api_key_file, err)) return false;
-    if (s->http.keys || s->insecure || is_loopback(s->http.host)) return true;
+    if (s->http.keys || s->insecure || !is_beyond_loopback(s->http.host)) return true;
     return tp_fail(err, TP_INVALID_ARGUMENT, "--host %s would let in anyone who can reach it; give "
                    "keys with --api-key-file FILE, or listen on --host 127.0.0.1 only, or say that "
                    "it is meant with --insecure", s->http.host);
@@ -74,6 +81,15 @@ static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loade
             tp_loader_again(loader);
         }
     return number == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+static void allow_second_signal(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 }
 
 struct news {                        /* what the first load's end is told with */
@@ -102,11 +118,22 @@ static void loaded(void *ctx)
     n->told = true;
 }
 
+/* A second signal, while draining. */
+static void stop_at_once(int number)
+{
+    static const char line[] = "a second signal: ended at once, what was at work is lost\n";
+    (void)number;
+    if (write(STDERR_FILENO, line, sizeof line - 1) < 0) _exit(TP_EXIT_FAILED);
+    _exit(TP_EXIT_FAILED);
+}
+
 /* Blocked before any thread starts, so that all of them inherit it and sigwait() gets the
  * signal. */
 static sigset_t block_signals(void)
 {
     sigset_t signals;
+    signal(SIGTERM, stop_at_once);
+    signal(SIGINT, stop_at_once);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
@@ -164,6 +191,7 @@ static bool serve(struct settings *s, struct tp_err *err)
 
     const char *why = wait_for_end(&signals, loader, s->http.keys);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
+    allow_second_signal();
     tp_models_end_loading(&models);
     tp_server_drain(server, s->drain_seconds);
     tp_workers_drain(workers);
@@ -213,6 +241,8 @@ int tp_cli_serve(int argc, char **argv)
           "a body is there and an answer taken within, default 30, or" },
         { "min-rate", TP_FLAG_INT, &s.http.min_rate, 1, 1 << 30, "BYTES",
           "so many per second pass meanwhile, default 1024" },
+        { "request-timeout", TP_FLAG_INT, &s.http.request_seconds, 0, 86400, "SECONDS",
+          "a request is answered within, else 504; default 60, 0: no deadline" },
         { "idle-seconds", TP_FLAG_INT, &s.http.idle_seconds, 1, 3600, "N",
           "a silent connection is closed, default 60" },
         { "drain-seconds", TP_FLAG_INT, &s.drain_seconds, 0, 3600, "N",

@@ -37,6 +37,12 @@ struct tp_step_info {
 };
 struct tp_step_info tp_plan_step(const struct tp_plan *plan, int step);
 
+/* tp_plan_run() that asks go_on(ctx, layer) before each layer, in the caller's thread. False: that
+ * said no, and the outputs hold nothing of use. */
+bool tp_plan_run_while(const struct tp_plan *plan, const float *input, float *const outputs[],
+                       void *workspace, int n_threads,
+                       bool (*go_on)(void *ctx, const char *layer), void *ctx) TP_MUST_USE;
+
 /* tp_plan_run() that adds to ms[step] the milliseconds that each step took. */
 void tp_plan_run_clocked(const struct tp_plan *plan, const float *input, float *const outputs[],
                          void *workspace, int n_threads, double *ms);

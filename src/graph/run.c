@@ -34,19 +34,34 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* ms: [n_steps], or NULL. */
-static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_threads,
-                     double *ms)
+struct runs {
+    const struct tp_plan *plan;
+    const float *input;
+    float *const *outputs;
+    void *workspace;
+    int n_threads;
+    double *ms;                      /* [n_steps], or NULL */
+    bool (*go_on)(void *ctx, const char *layer); /* or NULL */
+    void *ctx;
+    bool stopped;
+};
+
+static void run_once(struct runs *r, const struct buffers *b)
 {
-    double then = ms ? now_ms() : 0;
+    const struct tp_plan *plan = r->plan;
+    double *ms = r->ms, then = ms ? now_ms() : 0;
     const float **in = (void *)b->workspace;                 /* place.c keeps room for them there */
     for (int s = 0; s < plan->n_steps; s++) {
         const struct tp_planned *p = &plan->steps[s];
         const struct tp_node *nd = p->step.node;
+        if (r->go_on && !r->go_on(r->ctx, nd->name)) {
+            r->stopped = true;
+            return;
+        }
         for (int j = 0; j < nd->n_inputs; j++) in[j] = locate(plan, nd->inputs[j], b);
         const struct tp_io io = {
             .in = in, .out = locate(plan, p->value, b),
-            .scratch = b->workspace + p->scratch, .n_threads = n_threads,
+            .scratch = b->workspace + p->scratch, .n_threads = r->n_threads,
         };
         nd->op->run(&p->step, &io);
         if (!ms) continue;
@@ -62,31 +77,31 @@ static void run_once(const struct tp_plan *plan, const struct buffers *b, int n_
     }
 }
 
-struct runs {
-    const struct tp_plan *plan;
-    const float *input;
-    float *const *outputs;
-    void *workspace;
-    int n_threads;
-    double *ms;
-};
-
 static void run_all(void *ctx)
 {
-    const struct runs *r = ctx;
+    struct runs *r = ctx;
     const struct tp_plan *plan = r->plan;
     const int64_t n = tp_shape_elements(&plan->input) / plan->repeat;
-    for (int i = 0; i < plan->repeat; i++) {
+    for (int i = 0; i < plan->repeat && !r->stopped; i++) {
         const struct buffers b = { r->input + i * n, r->outputs, r->workspace, i };
-        run_once(plan, &b, r->n_threads, r->ms);
+        run_once(r, &b);
     }
 }
 
 void tp_plan_run_clocked(const struct tp_plan *plan, const float *input, float *const outputs[],
                          void *workspace, int n_threads, double *ms)
 {
-    struct runs r = { plan, input, outputs, workspace, n_threads, ms };
+    struct runs r = { plan, input, outputs, workspace, n_threads, .ms = ms };
     tp_parallel_team(n_threads, plan->operations, run_all, &r);
+}
+
+bool tp_plan_run_while(const struct tp_plan *plan, const float *input, float *const outputs[],
+                       void *workspace, int n_threads,
+                       bool (*go_on)(void *ctx, const char *layer), void *ctx)
+{
+    struct runs r = { plan, input, outputs, workspace, n_threads, .go_on = go_on, .ctx = ctx };
+    tp_parallel_team(n_threads, plan->operations, run_all, &r);
+    return !r.stopped;
 }
 
 void tp_plan_run(const struct tp_plan *plan, const float *input, float *const outputs[],

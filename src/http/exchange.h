@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 
 #include "http/keys.h"
+#include "http/presence.h"
 #include "http/reply.h"
 #include "http/server.h"
 #include "http/watch.h"
@@ -42,6 +43,7 @@ struct tp_exchange {
     char method[16], path[TP_EXCHANGE_PATH_BYTES];           /* as sent, cut, without the query */
     char trace[TP_TRACE_ID_BYTES];
     struct tp_reply reply;
+    struct tp_presence presence;     /* of the client, while a worker has the job */
     bool has_job;
     struct tp_job job;
 };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CLIENT_CLOSED_REQUEST = 499 };            /* nginx's number, for the log: nobody reads it */
+
 unsigned tp_reply_status(enum tp_code code)
 {
     switch (code) {
@@ -18,6 +20,8 @@ unsigned tp_reply_status(enum tp_code code)
     case TP_TOO_LARGE: return MHD_HTTP_CONTENT_TOO_LARGE;
     case TP_UNSUPPORTED_FORMAT: return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     case TP_UNAVAILABLE: return MHD_HTTP_SERVICE_UNAVAILABLE;
+    case TP_DEADLINE: return MHD_HTTP_GATEWAY_TIMEOUT;
+    case TP_CANCELLED: return CLIENT_CLOSED_REQUEST;
     case TP_IO:
     case TP_NO_MEMORY:
     case TP_INTERNAL: return MHD_HTTP_INTERNAL_SERVER_ERROR;

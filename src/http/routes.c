@@ -2,6 +2,7 @@
 #include "http/routes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -338,6 +339,22 @@ static bool take_headers(struct tp_exchange *ex)
            take_header(ex, "Inference-Header-Content-Length", false, &h->json_bytes);
 }
 
+/* The deadline: --request-timeout, or sooner if X-Request-Timeout-Ms says so. */
+static bool take_timeout(struct tp_exchange *ex)
+{
+    struct tp_job *job = &ex->job;
+    const char *text = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND,
+                                                   "X-Request-Timeout-Ms");
+    const size_t n = text ? strlen(text) : 0;
+    job->timeout_ms = tp_server_timeout_ms(ex->server);
+    if (text && (!n || n > 7 || strspn(text, "0123456789") != n || !atoi(text)))
+        return tp_fail(&job->err, TP_INVALID_ARGUMENT, "X-Request-Timeout-Ms: '%.32s' is not a "
+                       "whole number of milliseconds from 1 to 9999999", text);
+    if (text && (!job->timeout_ms || atoi(text) < job->timeout_ms)) job->timeout_ms = atoi(text);
+    job->deadline_ms = ex->begun_ms + job->timeout_ms;
+    return true;
+}
+
 bool tp_routes_begin(struct tp_exchange *ex)
 {
     struct tp_job *job = &ex->job;
@@ -350,7 +367,7 @@ bool tp_routes_begin(struct tp_exchange *ex)
     if (job->dialect == &tp_dialect_openai) job->models = tp_server_models(ex->server);
     else if (job->kind != TP_JOB_RUN && !(job->served = find_model(ex))) return false;
     MHD_get_connection_values_n(ex->connection, MHD_GET_ARGUMENT_KIND, take_word, &q);
-    if (q.ok && take_headers(ex)) return true;
+    if (q.ok && take_headers(ex) && take_timeout(ex)) return true;
     tp_reply_fail(&ex->reply, &job->err, ex->request_id);
     return false;
 }

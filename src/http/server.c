@@ -22,6 +22,7 @@ enum {
     CONNECTION_MEMORY_BYTES = 32 << 10,
     ADMIN_CONNECTIONS = 64,
     RETRY_SECONDS = 1,
+    STOP_MS = 1000,                  /* to answer what was stopped */
     DRAIN_STEP_US = 2000,
 };
 
@@ -42,14 +43,16 @@ struct tp_server {
     struct tp_metrics *metrics;
     struct tp_seat seat;             /* of the event loop's thread, for tiny jobs */
     struct tp_loader *_Atomic loader;            /* NULL: no model control */
-    atomic_bool draining;
+    atomic_bool draining, stopping;  /* stopping: what is at work is not worth going on with */
     atomic_int n_exchanges;          /* requests that have begun and not ended */
+    atomic_int n_accepted;           /* of those, with work of their own */
 };
 
 bool tp_server_draining(const struct tp_server *s) { return atomic_load(&s->draining); }
 struct tp_models *tp_server_models(const struct tp_server *s) { return s->models; }
 const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s->options.limits; }
 struct tp_keys *tp_server_keys(const struct tp_server *s) { return s->options.keys; }
+int tp_server_timeout_ms(const struct tp_server *s) { return s->options.request_seconds * 1000; }
 int tp_server_port(const struct tp_server *s) { return s->main.port; }
 int tp_server_admin_port(const struct tp_server *s) { return s->admin.port; }
 struct tp_loader *tp_server_loader(const struct tp_server *s) { return atomic_load(&s->loader); }
@@ -129,9 +132,11 @@ static void log_request(struct tp_exchange *ex, double ms, const struct tp_timin
         MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct tp_buf line = { 0 };
     tp_access_write(&line, &(struct tp_access){
-        .id = ex->request_id, .key = ex->key_name, .method = ex->method, .path = ex->path, .model = ex->model,
+        .id = ex->request_id, .key = ex->key_name, .method = ex->method, .path = ex->path,
+        .model = ex->model,
         .route = ex->route ? ex->route->path : "other", .trace = ex->trace,
-        .rejected = tp_metrics_reject_name(ex->rejected), .client = info ? info->client_addr : NULL,
+        .rejected = tp_metrics_reject_name(ex->rejected),
+        .client = info ? info->client_addr : NULL,
         .status = ex->reply.status, .n_bytes_in = ex->n_bytes_in, .n_bytes_out = ex->n_bytes_out,
         .total_ms = ms, .timing = timing, .end = how });
     if (!line.failed) tp_sink_put(ex->server->options.log, line.data, line.n_bytes);
@@ -168,6 +173,7 @@ static void end(void *cls, struct MHD_Connection *connection, void **con_cls,
     if (ex->has_job) {
         tp_job_fini(&ex->job);
         tp_models_put(ex->job.served);
+        atomic_fetch_sub(&s->n_accepted, 1);
     }
     tp_reply_fini(&ex->reply);
     free(ex);
@@ -213,7 +219,9 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
         refuse_large(ex);
         return false;
     }
-    return ex->route->kind == TP_ROUTE_ANSWER || tp_routes_begin(ex);
+    if (ex->route->kind == TP_ROUTE_ANSWER) return true;
+    atomic_fetch_add(&ex->server->n_accepted, 1);
+    return tp_routes_begin(ex);
 }
 
 /* The headers are there. A refusal goes out at once when a body would follow (the library then ends
@@ -223,6 +231,9 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
 {
     struct tp_framing framing;
     tp_policy_request_id(ex);
+    ex->presence.fd =
+        MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    ex->presence.may_ask = !strcmp(version, MHD_HTTP_VERSION_1_1);
     snprintf(ex->method, sizeof ex->method, "%s", method);
     tp_trace_read(MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "traceparent"),
                   ex->trace);
@@ -257,7 +268,9 @@ static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_
 static enum tp_reject reason_of(enum tp_code code)
 {
     return code == TP_TOO_LARGE ? TP_REJECT_TOO_LARGE
-           : code == TP_UNAVAILABLE ? TP_REJECT_MEMORY : TP_REJECT_NONE;
+           : code == TP_DEADLINE ? TP_REJECT_DEADLINE
+           : code == TP_CANCELLED ? TP_REJECT_CLIENT_GONE
+           : code == TP_UNAVAILABLE ? TP_REJECT_DRAINING : TP_REJECT_NONE;
 }
 
 static void take_answer(struct tp_exchange *ex)
@@ -266,6 +279,7 @@ static void take_answer(struct tp_exchange *ex)
     ex->reply.timing = job->timing;
     if (job->err.code != TP_OK) {
         ex->rejected = reason_of(job->err.code);
+        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = RETRY_SECONDS;
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }
@@ -273,6 +287,17 @@ static void take_answer(struct tp_exchange *ex)
     ex->reply.body = job->reply;
     ex->reply.head = job->head;
     job->reply = (struct tp_buf){ 0 };
+}
+
+/* Called by the worker, between layers. */
+static bool job_wanted(struct tp_job *job, struct tp_err *err)
+{
+    struct tp_exchange *ex = job->owner;
+    if (atomic_load_explicit(&ex->server->stopping, memory_order_relaxed))
+        return tp_fail(err, TP_UNAVAILABLE, "the service ended before this was done "
+                       "(--drain-seconds)");
+    return tp_presence_look(&ex->presence) ||
+           tp_fail(err, TP_CANCELLED, "the client has closed the connection");
 }
 
 /* Called by the worker. The connection is the event loop's again from here on. */
@@ -334,6 +359,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
     }
     ex->job.owner = ex;
     ex->job.done = job_done;
+    ex->job.wanted = job_wanted;
     ex->state = TP_EXCHANGE_WAITING;
     MHD_suspend_connection(ex->connection);   /* before the job can be done: a resume that comes
                                                     * first would be lost */
@@ -476,13 +502,24 @@ bool tp_server_start(struct tp_server **out, const struct tp_server_options *opt
     return false;
 }
 
+/* Whether all that was accepted is answered, by then. */
+static bool settle(struct tp_server *s, double deadline_ms)
+{
+    while (atomic_load(&s->n_accepted) > 0) {
+        if (tp_clock_ms() >= deadline_ms) return false;
+        usleep(DRAIN_STEP_US);
+    }
+    return true;
+}
+
+/* The door stays open, so that who still comes is told 503, and probes that it is not ready. */
 void tp_server_drain(struct tp_server *s, int seconds)
 {
     atomic_store(&s->draining, true);
-    MHD_socket listener = MHD_quiesce_daemon(s->main.daemon);
-    if (listener != MHD_INVALID_SOCKET) close(listener);
-    double deadline = tp_clock_ms() + 1000.0 * seconds;
-    while (atomic_load(&s->n_exchanges) > 0 && tp_clock_ms() < deadline) usleep(DRAIN_STEP_US);
+    if (settle(s, tp_clock_ms() + 1000.0 * seconds)) return;
+    tp_log(TP_LOG_WARN, "--drain-seconds %d have passed: what is still at work is ended", seconds);
+    atomic_store(&s->stopping, true);
+    settle(s, tp_clock_ms() + STOP_MS);
 }
 
 void tp_server_free(struct tp_server *s)

@@ -21,6 +21,7 @@ struct tp_server_options {
     int idle_seconds;                /* without a byte from the client */
     struct tp_sink *log;             /* takes a line per request; NULL: nobody does */
     int header_seconds, body_seconds, min_rate;  /* see watch.h */
+    int request_seconds;             /* from a request's line to its answer; 0: no deadline */
     struct tp_limits limits;
     struct tp_keys *keys;            /* borrowed; NULL: none is asked for */
 };
@@ -43,7 +44,8 @@ const char *tp_server_library(void);
 /* Where requests are judged that could be read in two ways: a line for the log. */
 const char *tp_server_framing(void);
 
-/* Takes no new connections or work, answers what was accepted, for at most `seconds`. */
+/* Answers what was accepted, for at most `seconds`, and refuses new work meanwhile; ends what is
+ * then still at work. */
 void tp_server_drain(struct tp_server *s, int seconds);
 
 /* Ends it; the workers must have no job of it left. NULL is fine. */
@@ -54,6 +56,7 @@ bool tp_server_draining(const struct tp_server *s);
 struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
 struct tp_keys *tp_server_keys(const struct tp_server *s);
+int tp_server_timeout_ms(const struct tp_server *s);         /* 0: none */
 
 /* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
 struct tp_loader *tp_server_loader(const struct tp_server *s);

@@ -13,6 +13,7 @@ enum {
     SEAT_KEPT_BYTES = 64 << 20,      /* a larger workspace is given back after the job */
     TINY_BODY_BYTES = 16 << 10,
     TINY_MACS = 1 << 18,             /* some 10 us on one thread */
+    LOOK_MS = 2,                     /* between two questions whether a job is wanted: 1 us each */
 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -73,6 +74,7 @@ struct work {                        /* what the steps hand to each other */
     const struct tp_plan *plan;
     float **outputs;                 /* in the seat */
     struct tp_answer answer;
+    double look_ms;                  /* when to ask next whether this is wanted */
 };
 
 /* The model that "runs" when only the prepared input is wanted: one layer that hands it on. */
@@ -434,16 +436,34 @@ static bool encode(struct work *w, double start_ms)
     return true;
 }
 
+/* Whether the work is worth going on with. `where` it is: "in the queue", "in layer conv3". */
+static bool goes_on(struct work *w, const char *where, const char *name)
+{
+    struct tp_job *job = w->job;
+    const double now = tp_clock_ms();
+    if (job->timeout_ms && now > job->deadline_ms)
+        return tp_fail(w->err, TP_DEADLINE, "the deadline of %d ms (X-Request-Timeout-Ms, "
+                       "--request-timeout) passed %s%.64s", job->timeout_ms, where, name);
+    if (!job->wanted || now < w->look_ms) return true;
+    w->look_ms = now + LOOK_MS;
+    return job->wanted(job, w->err);
+}
+
+static bool goes_on_in(void *ctx, const char *layer) { return goes_on(ctx, "in layer ", layer); }
+
 static bool work_steps(struct work *w, struct tp_seat *seat)
 {
     struct tp_timing *t = &w->job->timing;
     double start = tp_clock_ms();
-    if (!decode(w)) return false;
+    if (!goes_on(w, "in the queue", "") || !decode(w)) return false;
     double decoded = tp_clock_ms();
     t->decode = decoded - start;
     w->job->n_images = (int)w->input.shape.dim[0];
     if (!plan(w) || !reserve(w, seat) || !gather(w)) return false;
-    tp_plan_run(w->plan, w->input.data, w->outputs, seat->memory, w->job->n_threads);
+    if (!tp_plan_run_while(w->plan, w->input.data, w->outputs, seat->memory, w->job->n_threads,
+                           goes_on_in, w) ||
+        !goes_on(w, "before the answer was written", ""))
+        return false;
     double done = tp_clock_ms();
     t->infer = done - decoded;
     return encode(w, done);

@@ -37,6 +37,10 @@ struct tp_job {
     struct tp_timing timing;
     int n_images;                    /* that the network has seen, or would have */
 
+    int timeout_ms;                  /* 0: none */
+    double deadline_ms;              /* where that ends, as tp_clock_ms() counts */
+    bool (*wanted)(struct tp_job *job, struct tp_err *err);      /* whether somebody still waits
+                                        for it, asked by the worker now and then; NULL: yes */
     double submitted_ms;             /* tp_clock_ms() */
     int n_threads;                   /* that it may use, decided when it starts */
     struct tp_job *next;             /* in the queue */
@@ -56,7 +60,8 @@ void tp_seat_fini(struct tp_seat *seat);
 void tp_job_init(struct tp_job *job, const struct tp_limits *limits);
 void tp_job_fini(struct tp_job *job);
 
-/* Does the work. False: job->err says why. Releases what only the work needed. */
+/* Does the work, as long as it is wanted and its deadline has not passed. False: job->err says why.
+ * Releases what only the work needed. */
 bool tp_job_run(struct tp_job *job, struct tp_seat *seat);
 
 /* Whether the job is so small that handing it to another thread would cost more than doing it. */

@@ -2,6 +2,7 @@
  * for with it, on every table of kernels, with any number of threads. */
 #include "random_network.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "allocations.h"
@@ -139,6 +140,41 @@ static void nothing_is_allocated_while_a_plan_runs(void **state)
 }
 #endif
 
+struct patience {                    /* says no at the question after so many */
+    int left, asked;
+    const char *last;
+};
+
+static bool be_patient(void *ctx, const char *layer)
+{
+    struct patience *p = ctx;
+    p->asked++;
+    p->last = layer;
+    return p->left-- > 0;
+}
+
+static void a_run_ends_at_the_layer_that_nobody_waits_for(void **state)
+{
+    (void)state;
+    struct tp_graph *g = one_of_everything();
+    assert_true(use_table(g, 0));
+    struct trial trial = busy_trial(g);
+    struct patience all = { .left = INT_MAX };
+    assert_true(tp_plan_run_while(trial.plan, trial.input, trial.outputs, trial.workspace, 2,
+                                  be_patient, &all));
+    assert_true(all.asked > 3);
+    for (int n = 0; n < all.asked; n++) {
+        struct patience p = { .left = n };
+        assert_false(tp_plan_run_while(trial.plan, trial.input, trial.outputs, trial.workspace, 2,
+                                       be_patient, &p));
+        assert_int_equal(p.asked, n + 1);
+        assert_non_null(p.last);
+    }
+    trial_run(&trial, 1, true);      /* nothing of it stays */
+    trial_free(&trial);
+    tp_graph_free(g);
+}
+
 struct caller {
     const struct trial *trial;
     float *outputs[3];
@@ -190,6 +226,7 @@ int main(void)
         cmocka_unit_test(all_layers_can_be_asked_for_at_once_and_twice),
         cmocka_unit_test(a_layer_can_be_asked_for_pooled_in_many_ways_at_once),
         cmocka_unit_test(random_networks_answer_as_the_judge_does),
+        cmocka_unit_test(a_run_ends_at_the_layer_that_nobody_waits_for),
         cmocka_unit_test(threads_may_share_a_plan),
 #ifdef COUNTS_ALLOCATIONS
         cmocka_unit_test(nothing_is_allocated_while_a_plan_runs),
