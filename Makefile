@@ -4,6 +4,7 @@
 # make test-onnx   ONNX's own operator tests alone, with a table per operator
 # make test-torch  networks of torchvision against PyTorch, over HTTP; takes minutes
 # make bench       the wire and the built-in models; NETS="a.onnx b.onnx": those, beside ONNX Runtime
+# make stress      the service under fire: slow, rude and departed clients, stops; takes minutes
 # make asan        everything under AddressSanitizer and UndefinedBehaviorSanitizer, in build/asan/
 # make install     into $(DESTDIR)$(PREFIX)
 
@@ -145,6 +146,10 @@ $(BUILD)/bench/codec: tests/bench/codec.cc $(BUILD)/libtidepool.a
 	@mkdir -p $(@D)
 	c++ -std=c++17 -O2 -fopenmp -Iinclude -Isrc -o $@ $^ -lsimdjson $(LIB_LIBS)
 
+# The service under fire, in a short form of some minutes; FULL=1: for hours, the figures that count.
+stress: all
+	@tests/stress/run.sh $(BUILD)/tidepool $(FULL)
+
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit
 
@@ -172,6 +177,6 @@ install: all
 	  'Requires: $(LIB_PACKAGES)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -ltidepool -fopenmp -lm' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidepool.pc
 
-.PHONY: all unit test-onnx test-torch bench asan deps serve test clean install
+.PHONY: all unit test-onnx test-torch bench stress asan deps serve test clean install
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

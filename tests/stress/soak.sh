@@ -63,7 +63,7 @@ figures() {   # resident KiB, descriptors, threads; idle connections have ended 
 load() {   # REQUESTS: at least so many
   local done_=0
   while ((done_ < $1)); do
-    n=$(wrk -t1 -c32 -d3s -s "$work/mix.lua" "$url" | awk '/requests in/ { print $1 }')
+    n=$(wrk -t1 -c32 -d2s -s "$work/mix.lua" "$url" | awk '/requests in/ { print $1 }')
     done_=$((done_ + n))
   done
   total=$((total + done_))

@@ -210,6 +210,32 @@ static void connections_come_and_go_while_they_are_cut(void **state)
     tp_watch_stop(w);
 }
 
+static void who_left_in_the_midst_is_shut_down_soon(void **state)
+{
+    struct tp_err err = { 0 };
+    struct tp_watch_options o = options();
+    struct tp_watch *w;
+    int ends[2];
+    char byte;
+    (void)state;
+    assert_true(tp_watch_start(&w, &o, &err));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    struct tp_watched *c = tp_watch_add(w, ends[0]);
+    assert_non_null(c);
+    assert_int_equal(send(ends[1], "POST", 4, 0), 4);
+    shutdown(ends[1], SHUT_WR);
+    usleep(600 * 1000);                          /* not before what was sent is read */
+    assert_int_equal(recv(ends[1], &byte, 1, MSG_DONTWAIT), -1);
+    char sent[4];
+    assert_int_equal(recv(ends[0], sent, 4, 0), 4);
+    assert_int_equal(recv(ends[1], &byte, 1, 0), 0);             /* no 408: nobody is there */
+    assert_int_equal(tp_watch_n_cut(w), 0);
+    tp_watch_remove(w, c);
+    close(ends[0]);
+    close(ends[1]);
+    tp_watch_stop(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_body_that_keeps_the_rate_goes_on),
         cmocka_unit_test(work_has_no_deadline_here),
         cmocka_unit_test(connections_come_and_go_while_they_are_cut),
+        cmocka_unit_test(who_left_in_the_midst_is_shut_down_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
