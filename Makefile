@@ -57,7 +57,7 @@ LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/tab
 	$(BUILD)/obj/gen/onnx.pb-c.o
 APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
 UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/http/keys.c \
-	src/http/watch.c src/http/presence.c src/cli/flags.c src/cli/inputs.c \
+	$(addprefix src/http/,cors.c presence.c watch.c) src/cli/flags.c src/cli/inputs.c \
 	src/cli/outputs.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 

@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "http/cors.h"
 #include "http/keys.h"
 #include "http/server.h"
 #include "service/loader.h"
@@ -21,7 +22,7 @@ struct settings {
     const char *models;
     int threads, queue_depth, drain_seconds;
     bool model_control, insecure, no_sandbox;
-    const char *api_key, *api_key_file;
+    const char *api_key, *api_key_file, *cors_origins;
     const char *log_level, *log_format, *log_requests;
 };
 
@@ -224,6 +225,8 @@ int tp_cli_serve(int argc, char **argv)
           "clients must show this key; others see it in ps, so better in the environment" },
         { "api-key-file", TP_FLAG_TEXT, &s.api_key_file, 0, 0, "FILE",
           "or one of these: name:key, one a line" },
+        { "cors-origin", TP_FLAG_TEXT, &s.cors_origins, 0, 0, "LIST",
+          "web pages that may ask: https://a.example,https://b.example, or *" },
         { "insecure", TP_FLAG_SWITCH, &s.insecure, 0, 0, "",
           "without a key, listen beyond this machine all the same" },
         { "threads", TP_FLAG_INT, &s.threads, 1, 1024, "N",
@@ -261,11 +264,15 @@ int tp_cli_serve(int argc, char **argv)
     };
     int n_words, status;
     if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
-    if (!setup_log(&s, &err) || !setup_keys(&s, &err)) {
+    struct tp_cors *cors = NULL;
+    if (setup_log(&s, &err) && setup_keys(&s, &err) && tp_cors_open(&cors, s.cors_origins, &err)) {
+        s.http.cors = cors;
+        status = serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
+    } else {
         tp_cli_fail("serve", &err);
-        return TP_EXIT_USAGE;
+        status = TP_EXIT_USAGE;
     }
-    status = serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
+    tp_cors_free(cors);
     tp_keys_free(s.http.keys);
     return status;
 }

@@ -52,11 +52,24 @@ void tp_reply_refuse(struct tp_reply *r, unsigned status, const char *code, cons
 
 static void free_body(void *data) { free(data); }
 
+/* What a page of another origin may read, and of which headers. */
+static void add_origin(struct MHD_Response *m, const struct tp_reply *r)
+{
+    if (r->varies_by_origin) MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Origin");
+    if (!r->allow_origin) return;
+    MHD_add_response_header(m, "Access-Control-Allow-Origin", r->allow_origin);
+    MHD_add_response_header(m, "Access-Control-Expose-Headers",
+                            "X-Request-Id, Server-Timing, Retry-After, X-Tensor-Datatype, "
+                            "X-Tensor-Layout, X-Tensor-Shape, X-Tensor-Scale-Shape, "
+                            "Inference-Header-Content-Length");
+}
+
 static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const char *request_id)
 {
     char text[32];
-    MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            r->head.content_type ? r->head.content_type : "application/json");
+    if (r->status != MHD_HTTP_NO_CONTENT)
+        MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                r->head.content_type ? r->head.content_type : "application/json");
     for (int i = 0; i < r->head.n; i++)
         MHD_add_response_header(m, r->head.headers[i].name, r->head.headers[i].value);
     MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
@@ -73,6 +86,7 @@ static void add_headers(struct MHD_Response *m, const struct tp_reply *r, const 
     if (r->allow) MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow);
     if (r->challenge)
         MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
+    add_origin(m, r);
     if (r->close) MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 

@@ -14,6 +14,8 @@ struct tp_reply {
     const struct tp_dialect *dialect;            /* in which errors are told; NULL: our own */
     const char *allow;               /* methods, for 405; NULL: no header */
     const char *challenge;           /* WWW-Authenticate, for 401; NULL: no header */
+    const char *allow_origin;        /* Access-Control-Allow-Origin; NULL: no header */
+    bool varies_by_origin;
     int retry_after_seconds;         /* 0: no header */
     bool close;                      /* the connection ends with this reply */
     struct tp_timing timing;         /* becomes Server-Timing */

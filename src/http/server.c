@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/cors.h"
 #include "http/descriptors.h"
 #include "http/exchange.h"
 #include "http/policy.h"
@@ -205,11 +206,26 @@ static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char
                     why);
 }
 
+static void answer_options(struct tp_exchange *ex)
+{
+    const char *asks = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND,
+                                                   "Access-Control-Request-Method");
+    const char *origin = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "Origin");
+    if (!tp_cors_answer_options(&ex->reply, asks && origin))
+        tp_reply_refuse(&ex->reply, MHD_HTTP_FORBIDDEN, "forbidden_origin", ex->request_id,
+                        "pages of '%.128s' may not ask this server; --cors-origin lists those "
+                        "that may", origin);
+}
+
 /* Everything that can be said before the body is read. False: ex->reply says it. */
 static bool admit(struct tp_exchange *ex, const char *method, const char *path,
                   const struct tp_framing *framing)
 {
     ex->route = tp_routes_find(ex, method, path);
+    if (ex->server->options.cors && ex->reply.allow && !strcmp(method, MHD_HTTP_METHOD_OPTIONS)) {
+        answer_options(ex);
+        return false;
+    }
     if (!tp_policy_authorize(ex, method, path) || !ex->route) return false;
     if (!ex->route->always && tp_server_draining(ex->server)) {
         refuse_now(ex, TP_REJECT_DRAINING, "draining: no new work is taken");
@@ -237,6 +253,9 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
     snprintf(ex->method, sizeof ex->method, "%s", method);
     tp_trace_read(MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "traceparent"),
                   ex->trace);
+    tp_cors_allow(ex->server->options.cors,
+                  MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "Origin"),
+                  &ex->reply);
     ex->state = TP_EXCHANGE_BODY;
     if (!tp_policy_judge(ex, version, &framing)) {
         ex->rejected = TP_REJECT_MALFORMED;

@@ -9,6 +9,7 @@
 #include "service/loader.h"
 #include "service/workers.h"
 
+struct tp_cors;
 struct tp_keys;
 struct tp_server;
 
@@ -21,6 +22,7 @@ struct tp_server_options {
     int idle_seconds;                /* without a byte from the client */
     struct tp_sink *log;             /* takes a line per request; NULL: nobody does */
     int header_seconds, body_seconds, min_rate;  /* see watch.h */
+    const struct tp_cors *cors;      /* NULL: pages of other origins read nothing */
     int request_seconds;             /* from a request's line to its answer; 0: no deadline */
     struct tp_limits limits;
     struct tp_keys *keys;            /* borrowed; NULL: none is asked for */
