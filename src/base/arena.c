@@ -53,7 +53,8 @@ static void free_chunks(struct tp_arena_chunk *c)
 void tp_arena_fini(struct tp_arena *a)
 {
     free_chunks(a->chunks);
-    tp_arena_init(a, a->limit_bytes);
+    tp_share_release(a->share, a->total_bytes + a->charged_bytes);
+    *a = (struct tp_arena){ .limit_bytes = a->limit_bytes, .share = a->share };
 }
 
 void tp_arena_reset(struct tp_arena *a)
@@ -67,20 +68,43 @@ void tp_arena_reset(struct tp_arena *a)
         return;
     }
     POISON(keep->space, keep->n_bytes);
-    a->used_bytes = 0;
+    tp_share_release(a->share, a->total_bytes + a->charged_bytes - keep->n_bytes);
+    a->used_bytes = a->charged_bytes = 0;
     a->total_bytes = keep->n_bytes;
+}
+
+size_t tp_arena_room(const struct tp_arena *a)
+{
+    return a->limit_bytes - a->total_bytes - a->charged_bytes;
+}
+
+bool tp_arena_charge(struct tp_arena *a, size_t bytes)
+{
+    if (bytes > tp_arena_room(a) || !tp_share_use(a->share, bytes)) return false;
+    a->charged_bytes += bytes;
+    return true;
+}
+
+void tp_arena_credit(struct tp_arena *a, size_t bytes)
+{
+    tp_share_release(a->share, bytes);
+    a->charged_bytes -= bytes;
 }
 
 static bool grow(struct tp_arena *a, size_t bytes)
 {
-    size_t room = a->limit_bytes > a->total_bytes ? a->limit_bytes - a->total_bytes : 0;
+    const size_t room = tp_arena_room(a);
     size_t want = a->chunks ? LARGE_CHUNK_BYTES : SMALL_CHUNK_BYTES;
     if (bytes > room) return false;
     if (want < bytes) want = bytes;
     if (want > room) want = room / ALIGN * ALIGN;
     if (want < bytes) return false;
+    if (!tp_share_use(a->share, want)) return false;
     struct tp_arena_chunk *c = tp_pages_alloc(sizeof *c + want);
-    if (!c) return false;
+    if (!c) {
+        tp_share_release(a->share, want);
+        return false;
+    }
     *c = (struct tp_arena_chunk){ .next = a->chunks, .n_bytes = want };
     POISON(c->space, want);
     a->chunks = c;
@@ -148,6 +172,7 @@ char *tp_arena_printf(struct tp_arena *a, const char *fmt, ...)
 
 bool tp_arena_fail(const struct tp_arena *a, struct tp_err *err)
 {
+    if (a->share && a->share->refused_bytes) return tp_share_fail(a->share, err);
     if (a->limit_bytes < SIZE_MAX)
         return tp_fail(err, TP_TOO_LARGE, "this needs more than the %zu MiB of memory that one "
                        "request may use", a->limit_bytes >> 20);

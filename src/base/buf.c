@@ -11,7 +11,8 @@ enum { FIRST_BYTES = 512 };
 void tp_buf_fini(struct tp_buf *b)
 {
     free(b->data);
-    *b = (struct tp_buf){ .limit_bytes = b->limit_bytes };
+    tp_share_release(b->share, b->capacity);
+    *b = (struct tp_buf){ .limit_bytes = b->limit_bytes, .share = b->share };
 }
 
 /* `spare` bytes behind the n are room too, but do not count against the limit. */
@@ -29,9 +30,10 @@ static char *reserve(struct tp_buf *b, size_t n, size_t spare)
     size_t capacity = b->capacity > SIZE_MAX / 2 ? need : 2 * b->capacity;
     if (capacity < FIRST_BYTES) capacity = FIRST_BYTES;
     if (capacity < need) capacity = need;
-    char *data = realloc(b->data, capacity);
+    const size_t more = capacity - b->capacity;
+    char *data = tp_share_use(b->share, more) ? realloc(b->data, capacity) : NULL;
     if (!data) {
-        b->failed = true;
+        b->failed = true;            /* what was counted in vain goes with the share */
         return NULL;
     }
     b->data = data;
@@ -103,9 +105,21 @@ void tp_buf_list(struct tp_buf *b, const char *name, int *left_out)
     else tp_buf_printf(b, "%s%s", b->n_bytes ? ", " : "", name);
 }
 
+void tp_buf_fit(struct tp_buf *b)
+{
+    enum { WORTH_BYTES = 256 << 10 };
+    const size_t spare = b->capacity - b->n_bytes;
+    char *data = spare > WORTH_BYTES && b->n_bytes ? realloc(b->data, b->n_bytes) : NULL;
+    if (!data) return;
+    b->data = data;
+    b->capacity = b->n_bytes;
+    tp_share_release(b->share, spare);
+}
+
 bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err)
 {
     if (!b->failed) return true;
+    if (b->share && b->share->refused_bytes) return tp_share_fail(b->share, err);
     if (b->limit_bytes)
         return tp_fail(err, TP_TOO_LARGE, "%s exceeds the limit of %zu bytes", what,
                        b->limit_bytes);

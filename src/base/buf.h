@@ -3,12 +3,13 @@
 #ifndef TP_BUF_H
 #define TP_BUF_H
 
-#include "base/err.h"
+#include "base/budget.h"
 
 struct tp_buf {
     char *data;                      /* malloc()ed; not NUL-terminated */
     size_t n_bytes, capacity;
     size_t limit_bytes;              /* 0: none */
+    struct tp_share *share;          /* counts its capacity; NULL: nobody does */
     bool failed;                     /* out of memory, or beyond the limit */
 };
 
@@ -27,6 +28,9 @@ void tp_buf_millis(struct tp_buf *b, double ms);
 
 /* A list in a message: ", name", or one more in *left_out once it is long enough. */
 void tp_buf_list(struct tp_buf *b, const char *name, int *left_out);
+
+/* Gives back room that was not needed, where that is worth the while. */
+void tp_buf_fit(struct tp_buf *b);
 
 /* True when everything was written; else *err says too large or out of memory. */
 bool tp_buf_ok(const struct tp_buf *b, const char *what, struct tp_err *err) TP_MUST_USE;

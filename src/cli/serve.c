@@ -7,20 +7,27 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "http/cors.h"
 #include "http/keys.h"
 #include "http/server.h"
 #include "service/loader.h"
+#include "service/process.h"
 #include "service/sandbox.h"
 
-enum { LOG_WAIT_MS = 1000 };         /* for who reads the log, at the end */
+enum {
+    LOG_WAIT_MS = 1000,              /* for who reads the log, at the end */
+    STUCK_MS = 500,                  /* for work that was ended to notice */
+    LEAST_LEFT_BYTES = 16 << 20,     /* of the budget, for requests */
+};
 
 struct settings {
     struct tp_server_options http;
     const char *models;
-    int threads, queue_depth, drain_seconds;
+    int threads, queue_depth, queue_seconds, drain_seconds;
+    size_t memory_budget;            /* 0: by the system's memory */
     bool model_control, insecure, no_sandbox;
     const char *api_key, *api_key_file, *cors_origins;
     const char *log_level, *log_format, *log_requests;
@@ -32,7 +39,7 @@ static struct settings defaults(void)
         .http = { .host = "127.0.0.1", .port = 8080, .max_connections = 1024, .idle_seconds = 60,
                   .header_seconds = 10, .body_seconds = 30, .min_rate = 1024, .request_seconds = 60,
                   .limits = tp_limits_default() },
-        .queue_depth = 256, .drain_seconds = 20, .log_level = "info", .log_format = "text",
+        .queue_depth = 256, .queue_seconds = 20, .drain_seconds = 20, .log_level = "info", .log_format = "text",
         .log_requests = "on",
     };
 }
@@ -144,6 +151,17 @@ static sigset_t block_signals(void)
     return signals;
 }
 
+/* Work that does not notice that it was ended, in the midst of a decoder, say: its threads cannot be
+ * joined, so the process ends under them. Its request was accepted and is not answered. */
+static void end_if_stuck(struct tp_workers *workers, struct tp_sink *log)
+{
+    if (tp_workers_drain(workers, tp_clock_ms() + STUCK_MS)) return;
+    tp_log(TP_LOG_ERROR, "what is still at work is ended without an answer");
+    tp_log_through(NULL);
+    tp_sink_close(log, LOG_WAIT_MS);
+    _exit(TP_EXIT_FAILED);
+}
+
 static bool setup_log(const struct settings *s, struct tp_err *err)
 {
     enum tp_log_level level;
@@ -161,8 +179,38 @@ static bool setup_log(const struct settings *s, struct tp_err *err)
     return true;
 }
 
+/* Three quarters of what the system has; the rest is for the kernel's buffers of our connections
+ * and for neighbours. */
+static size_t default_budget(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    if (pages < 1 || page_bytes < 1) return 0;
+    return (size_t)pages / 4 * 3 * (size_t)page_bytes;
+}
+
+/* What the program takes before any request, and tells how much is left for them. A sixteenth stays
+ * free, for what allocators round up. */
+static bool account_program(struct tp_budget *budget, struct tp_err *err)
+{
+    struct tp_process p;
+    const size_t own = tp_process_read(&p) ? (size_t)p.resident_bytes : 0;
+    const size_t limit = budget->limit_bytes;
+    const size_t least = own + limit / 16 + LEAST_LEFT_BYTES;
+    if (limit && limit < least)
+        return tp_fail(err, TP_INVALID_ARGUMENT, "--memory-budget: %zu MiB are too little; the "
+                       "program takes %zu before any request; give at least %zu", limit >> 20,
+                       own >> 20, (own + LEAST_LEFT_BYTES) / 15 * 16 / (1 << 20) + 1);
+    if (!tp_budget_fix(budget, own + limit / 16))
+        return tp_fail(err, TP_INTERNAL, "--memory-budget: nothing is left of it");
+    tp_log(TP_LOG_INFO, "memory: of %zu MiB (--memory-budget) the program takes %zu, %zu stay "
+           "free; models, connections and requests share %zu", limit >> 20, own >> 20, limit >> 24,
+           tp_budget_left(budget) >> 20);
+    return true;
+}
+
 static bool serve(struct settings *s, struct tp_err *err)
 {
+    struct tp_budget budget;
     struct tp_models models = { 0 };
     struct tp_workers *workers = NULL;
     struct tp_server *server = NULL;
@@ -171,6 +219,7 @@ static bool serve(struct settings *s, struct tp_err *err)
     struct tp_sink *log = NULL;
     bool ok = false;
     const sigset_t signals = block_signals();
+    tp_heap_setup();
     tp_log(TP_LOG_INFO, "%s (libmicrohttpd %s)", tp_server_framing(), tp_server_library());
     int n_threads = tp_cpu_count();
     if (s->threads && s->threads < n_threads) n_threads = s->threads;
@@ -182,7 +231,12 @@ static bool serve(struct settings *s, struct tp_err *err)
     tp_log_through(log);
     if (!strcmp(s->log_requests, "on")) s->http.log = log;
     if (!tp_models_init(&models, s->models, &s->http.limits, err)) goto out;
-    if (!tp_workers_new(&workers, n_threads, s->queue_depth, err)) goto out;
+    tp_budget_init(&budget, s->memory_budget ? s->memory_budget : default_budget());
+    const struct tp_workers_options work = { n_threads, s->queue_depth, 1e3 * s->queue_seconds,
+                                             &budget };
+    if (!tp_workers_new(&workers, &work, err)) goto out;
+    if (!account_program(&budget, err)) goto out;
+    models.budget = s->http.budget = &budget;
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
     tp_sandbox_calls(&sandbox);                    /* before foreign files are read */
     tp_sandbox_log(&sandbox);
@@ -195,7 +249,7 @@ static bool serve(struct settings *s, struct tp_err *err)
     allow_second_signal();
     tp_models_end_loading(&models);
     tp_server_drain(server, s->drain_seconds);
-    tp_workers_drain(workers);
+    end_if_stuck(workers, log);
     ok = true;
 out:
     tp_loader_stop(loader);
@@ -232,7 +286,11 @@ int tp_cli_serve(int argc, char **argv)
         { "threads", TP_FLAG_INT, &s.threads, 1, 1024, "N",
           "compute threads at most, default: all processors this process may use" },
         { "queue-depth", TP_FLAG_INT, &s.queue_depth, 1, 100000, "N",
-          "jobs that may wait, default 256" },
+          "jobs that may wait, default 256, and" },
+        { "queue-seconds", TP_FLAG_INT, &s.queue_seconds, 0, 86400, "N",
+          "for how long each may, by estimate, default 20; 0: any time" },
+        { "memory-budget", TP_FLAG_BYTES, &s.memory_budget, 0, 0, "SIZE",
+          "of the whole process, default: 3/4 of the container's or machine's memory" },
         { "max-connections", TP_FLAG_INT, &s.http.max_connections, 1, 100000, "N", "default 1024" },
         { "max-connections-per-address", TP_FLAG_INT, &s.http.max_per_address, 0, 100000, "N",
           "default 0: no limit; of no use behind a proxy" },

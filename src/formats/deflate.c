@@ -103,7 +103,7 @@ static bool inflate_member(struct libdeflate_decompressor *d, struct tp_buf *out
     size_t room = first_room(coding, bytes, n_bytes, most), made = 0;
     for (;;) {
         char *to = tp_buf_reserve(out, room + 1);  /* never an empty one */
-        if (!to) return tp_fail(err, TP_NO_MEMORY, "out of memory");
+        if (!to) return tp_buf_ok(out, "the body, inflated,", err);
         switch (inflate_once(d, coding, bare, bytes, n_bytes, to, room, taken, &made)) {
         case LIBDEFLATE_SUCCESS:
         case LIBDEFLATE_SHORT_OUTPUT: out->n_bytes += made; return true;
@@ -142,7 +142,7 @@ bool tp_inflate(struct tp_buf *out, const void *bytes, size_t n_bytes, enum tp_c
 
 bool tp_inflate_body(struct tp_buf *body, const char *content_encoding, struct tp_err *err)
 {
-    struct tp_buf plain = { 0 };
+    struct tp_buf plain = { .share = body->share };
     enum tp_coding coding;
     const size_t limit_bytes = body->limit_bytes;
     if (!tp_coding_read(content_encoding, &coding, err)) return false;
@@ -173,7 +173,8 @@ bool tp_deflate(struct tp_buf *out, const void *bytes, size_t n_bytes, enum tp_c
                             ? libdeflate_gzip_compress(c, bytes, n_bytes, to, most)
                             : libdeflate_zlib_compress(c, bytes, n_bytes, to, most);
     libdeflate_free_compressor(c);
-    return to || tp_fail(err, TP_NO_MEMORY, "out of memory");
+    if (!c) return tp_fail(err, TP_NO_MEMORY, "out of memory");
+    return to || tp_buf_ok(out, "the answer, deflated,", err);
 }
 
 const char *tp_deflate_library(void) { return LIBDEFLATE_VERSION_STRING; }

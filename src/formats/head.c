@@ -24,7 +24,7 @@ void tp_head_add(struct tp_head *h, const char *name, const char *fmt, ...)
 bool tp_head_deflate(struct tp_head *h, struct tp_buf *body, const char *accept_encoding,
                      struct tp_err *err)
 {
-    struct tp_buf small = { 0 };
+    struct tp_buf small = { .share = body->share };
     const enum tp_coding coding = tp_negotiate_coding(accept_encoding);
     const bool text = !h->content_type || !strcmp(h->content_type, "application/json");
     if (!text || body->failed || body->n_bytes < LEAST_BYTES) return true;

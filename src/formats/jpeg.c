@@ -25,8 +25,9 @@
 enum {
     MAX_SCANS = 100,                 /* encoders write about 10; each costs a pass over the image */
     FULL = 8,                        /* libjpeg decodes at 1/8 to 8/8 */
-    BASE_MEMORY_BYTES = 64 << 20,    /* libjpeg's allowance is this */
-    PIXEL_MEMORY_BYTES = 16,         /* and this a pixel: 4 components of 16 bits, twice */
+    BASE_MEMORY_BYTES = 64 << 10,    /* libjpeg's own, and */
+    COLUMN_MEMORY_BYTES = 256,       /* of each: its rows on their way, 4 components */
+    SLACK_MEMORY_BYTES = 64 << 20,   /* what it may take beyond that before it is told to stop */
 };
 
 struct session {
@@ -39,6 +40,7 @@ struct session {
     const struct tp_image_options *options;
     struct tp_image *out;
     struct tp_arena *arena;
+    size_t charged_bytes;            /* of it, for libjpeg's own memory */
     struct tp_err *err;
 };
 
@@ -181,14 +183,20 @@ static bool read_header(struct session *s)
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
-/* Whole-image coefficients (progressive files) come from malloc, within what the arena has left. */
-static void limit_memory(struct session *s)
+/* What libjpeg will take from malloc(), counted as the arena's: rows, and of files in several scans
+ * the coefficients of the whole image. */
+static bool take_memory(struct session *s)
 {
-    uint64_t room = s->arena->limit_bytes - s->arena->total_bytes;
-    uint64_t need = (uint64_t)s->c.image_width * s->c.image_height * PIXEL_MEMORY_BYTES +
-                    BASE_MEMORY_BYTES;
-    uint64_t most = room < need ? room : need;
-    s->c.mem->max_memory_to_use = most < 1 ? 1 : most > LONG_MAX ? LONG_MAX : (long)most;
+    struct jpeg_decompress_struct *c = &s->c;
+    uint64_t need = BASE_MEMORY_BYTES + (uint64_t)c->image_width * COLUMN_MEMORY_BYTES;
+    for (int i = 0; i < c->num_components && jpeg_has_multiple_scans(c); i++) {
+        const jpeg_component_info *part = &c->comp_info[i];
+        need += (uint64_t)part->width_in_blocks * part->height_in_blocks * sizeof(JBLOCK);
+    }
+    if (!tp_arena_charge(s->arena, need)) return tp_arena_fail(s->arena, s->err);
+    s->charged_bytes = need;
+    c->mem->max_memory_to_use = (long)(need + SLACK_MEMORY_BYTES);
+    return true;
 }
 
 /* One row of ink, stored inverted as Adobe does it (255: none), to RGB as PIL rounds it. */
@@ -210,7 +218,7 @@ static bool read_rows(struct session *s)
     uint8_t *ink = four ? tp_arena_alloc(s->arena, (size_t)s->out->width * 4) : NULL;
     s->out->pixels = tp_arena_alloc(s->arena, row_bytes * (size_t)s->out->height);
     if (!s->out->pixels || (four && !ink)) return tp_arena_fail(s->arena, s->err);
-    limit_memory(s);
+    if (!take_memory(s)) return false;
     jpeg_start_decompress(c);
     while (c->output_scanline < c->output_height) {
         uint8_t *to = s->out->pixels + c->output_scanline * row_bytes;
@@ -246,6 +254,7 @@ bool tp_jpeg_decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes,
     full_size[1] = (int)s.c.image_height;
     *orientation = ok ? find_orientation(bytes, n_bytes) : 1;
     jpeg_destroy_decompress(&s.c);
+    tp_arena_credit(arena, s.charged_bytes);
     return ok;
 }
 

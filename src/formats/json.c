@@ -34,6 +34,7 @@
  * 1,1,... 20. Tensors need 0.4, and 2 where all their numbers have one digit. */
 enum {
     HEAP_FLOOR_BYTES = 8 << 20,
+    HEAP_STEP_BYTES = 64 << 10,
     HEAP_FACTOR = 10,
     HEAP_FACTOR_SMALL = 16,
     SMALL_BYTES = 1 << 20,
@@ -52,6 +53,8 @@ static size_t heap_limit(size_t n_bytes)
 static _Thread_local struct {
     size_t limit_bytes;              /* 0: no parse is going on, nothing is counted */
     size_t used_bytes;
+    struct tp_arena *arena;          /* on whose account, in steps */
+    size_t charged_bytes;
     bool beyond_limit, out_of_memory;
     void *spare;
     size_t spare_bytes;
@@ -59,11 +62,21 @@ static _Thread_local struct {
 
 static bool heap_refused(void) { return heap.beyond_limit || heap.out_of_memory; }
 
+/* Only where requests share a budget: other arenas have limits for what is in them. */
+static bool heap_charge(size_t n_bytes)
+{
+    if (!heap.arena->share || heap.used_bytes + n_bytes <= heap.charged_bytes) return true;
+    const size_t step = n_bytes > HEAP_STEP_BYTES ? n_bytes : HEAP_STEP_BYTES;
+    if (!tp_arena_charge(heap.arena, step)) return false;
+    heap.charged_bytes += step;
+    return true;
+}
+
 static void *heap_alloc(size_t n_bytes)
 {
     if (!heap.limit_bytes) return malloc(n_bytes);
     bool fits = n_bytes <= heap.limit_bytes && heap.used_bytes <= heap.limit_bytes - n_bytes;
-    void *p = fits ? malloc(n_bytes) : NULL;
+    void *p = fits && heap_charge(n_bytes) ? malloc(n_bytes) : NULL;
     if (!p) {
         if (fits) heap.out_of_memory = true;
         else heap.beyond_limit = true;
@@ -206,7 +219,8 @@ static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
     heap.spare = malloc(heap.spare_bytes);
     if (!heap.spare) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
     heap.beyond_limit = heap.out_of_memory = false;
-    heap.used_bytes = s->heap_bytes;
+    heap.arena = s->arena;
+    heap.used_bytes = heap.charged_bytes = s->heap_bytes;
     heap.limit_bytes = s->heap_limit;
     json_t *root = json_load_callback(feed, &r, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
                                       JSON_DECODE_ANY, &error);
@@ -220,6 +234,7 @@ static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
     }
     json_decref(root);
     if (heap.beyond_limit) return tp_json_scan_fail_heap(s);
+    if (heap.out_of_memory && s->arena->share) return tp_arena_fail(s->arena, s->err);
     if (heap.out_of_memory) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
     return fail_as_jansson(s, &error);
 }

@@ -100,6 +100,9 @@ static bool charge(struct scan *s, size_t bytes)
 static bool grow_spans(struct scan *s)
 {
     struct tp_json_span *old = s->spans == s->first ? NULL : s->spans;
+    struct tp_arena *arena = s->out->arena;
+    if (arena->share && !tp_arena_charge(arena, s->capacity * sizeof *old))
+        return tp_arena_fail(arena, s->out->err);
     struct tp_json_span *more = realloc(old, 2 * s->capacity * sizeof *more);
     if (!more) return tp_fail(s->out->err, TP_NO_MEMORY, "%s: out of memory", s->out->what);
     if (!old) memcpy(more, s->first, sizeof s->first);

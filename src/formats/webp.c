@@ -9,7 +9,11 @@
 
 #include <webp/decode.h>
 
-enum { RIFF_HEADER_BYTES = 12, CHUNK_HEADER_BYTES = 8 };
+enum {
+    RIFF_HEADER_BYTES = 12,
+    CHUNK_HEADER_BYTES = 8,
+    BASE_MEMORY_BYTES = 256 << 10,   /* libwebp's own, besides its pixels */
+};
 
 bool tp_webp_sniff(const uint8_t *bytes, size_t n_bytes)
 {
@@ -66,8 +70,11 @@ static bool decode(struct tp_image *out, const uint8_t *bytes, size_t n_bytes,
     config->output.u.RGBA.rgba = pixels;
     config->output.u.RGBA.stride = (int)(width * pixel_bytes);
     config->output.u.RGBA.size = width * height * pixel_bytes;
+    const size_t own_bytes = BASE_MEMORY_BYTES + 4 * width * height;     /* a lossless file's */
+    if (!tp_arena_charge(arena, own_bytes)) return tp_arena_fail(arena, err);
     VP8StatusCode code = WebPDecode(bytes, n_bytes, config);
     WebPFreeDecBuffer(&config->output);
+    tp_arena_credit(arena, own_bytes);
     if (code != VP8_STATUS_OK) return refuse(code, n_bytes, err);
     if (pixel_bytes == 4) tp_image_over_white(pixels, pixels, (int64_t)(width * height));
     *out = (struct tp_image){ pixels, (int)width, (int)height, 3 };

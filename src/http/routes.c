@@ -360,12 +360,14 @@ bool tp_routes_begin(struct tp_exchange *ex)
     struct tp_job *job = &ex->job;
     struct query q = { job, true };
     tp_job_init(job, tp_server_limits(ex->server));
+    tp_job_account(job, tp_server_budget(ex->server));
     ex->has_job = true;
     job->kind = ex->route->job;
     if (ex->route->kind == TP_ROUTE_BODY) return true;
     if (ex->route->dialect) job->dialect = ex->route->dialect;
     if (job->dialect == &tp_dialect_openai) job->models = tp_server_models(ex->server);
     else if (job->kind != TP_JOB_RUN && !(job->served = find_model(ex))) return false;
+    job->pace = job->served ? tp_stats_pace(job->served->stats) : tp_server_pace(ex->server);
     MHD_get_connection_values_n(ex->connection, MHD_GET_ARGUMENT_KIND, take_word, &q);
     if (q.ok && take_headers(ex) && take_timeout(ex)) return true;
     tp_reply_fail(&ex->reply, &job->err, ex->request_id);

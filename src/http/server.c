@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,7 +23,9 @@
 enum {
     CONNECTION_MEMORY_BYTES = 32 << 10,
     ADMIN_CONNECTIONS = 64,
-    RETRY_SECONDS = 1,
+    CONNECTION_BYTES = 40 << 10,     /* that one takes: measured, its pool above all */
+    LARGE_BODY_BYTES = 64 << 10,     /* is not read where there is no place in the queue */
+    MOST_RETRY_SECONDS = 60,
     STOP_MS = 1000,                  /* to answer what was stopped */
     DRAIN_STEP_US = 2000,
 };
@@ -43,6 +46,7 @@ struct tp_server {
     struct tp_workers *workers;
     struct tp_metrics *metrics;
     struct tp_seat seat;             /* of the event loop's thread, for tiny jobs */
+    struct tp_pace pace;
     struct tp_loader *_Atomic loader;            /* NULL: no model control */
     atomic_bool draining, stopping;  /* stopping: what is at work is not worth going on with */
     atomic_int n_exchanges;          /* requests that have begun and not ended */
@@ -54,6 +58,8 @@ struct tp_models *tp_server_models(const struct tp_server *s) { return s->models
 const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s->options.limits; }
 struct tp_keys *tp_server_keys(const struct tp_server *s) { return s->options.keys; }
 int tp_server_timeout_ms(const struct tp_server *s) { return s->options.request_seconds * 1000; }
+struct tp_budget *tp_server_budget(const struct tp_server *s) { return s->options.budget; }
+struct tp_pace *tp_server_pace(struct tp_server *s) { return &s->pace; }
 int tp_server_port(const struct tp_server *s) { return s->main.port; }
 int tp_server_admin_port(const struct tp_server *s) { return s->admin.port; }
 struct tp_loader *tp_server_loader(const struct tp_server *s) { return atomic_load(&s->loader); }
@@ -82,13 +88,21 @@ static void connect_or_close(void *cls, struct MHD_Connection *connection, void 
                              enum MHD_ConnectionNotificationCode what)
 {
     struct door *door = cls;
+    struct tp_server *s = door->server;
+    struct tp_budget *budget = door->admin ? NULL : s->options.budget;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        tp_watch_remove(door->server->watch, *context);
+        if (*context) tp_budget_give(budget, CONNECTION_BYTES);
+        tp_watch_remove(s->watch, *context);
         return;
     }
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    *context = tp_watch_add(door->server->watch, fd);
-    if (!*context) shutdown(fd, SHUT_RDWR);
+    if (tp_budget_take(budget, CONNECTION_BYTES)) {
+        *context = tp_watch_add(s->watch, fd);
+        if (*context) return;
+        tp_budget_give(budget, CONNECTION_BYTES);
+    }
+    tp_metrics_reject(s->metrics, TP_REJECT_CONNECTIONS);
+    shutdown(fd, SHUT_RDWR);
 }
 
 /* The request line is there. What is returned comes back as *con_cls. */
@@ -171,12 +185,12 @@ static void end(void *cls, struct MHD_Connection *connection, void **con_cls,
     if (!ex) return;
     account(ex, why);
     tp_watch_enter(ex->watched, TP_WATCH_IDLE);
+    tp_reply_fini(&ex->reply);                     /* first: its body is of the job's share */
     if (ex->has_job) {
         tp_job_fini(&ex->job);
         tp_models_put(ex->job.served);
         atomic_fetch_sub(&s->n_accepted, 1);
     }
-    tp_reply_fini(&ex->reply);
     free(ex);
     *con_cls = NULL;
     atomic_fetch_sub(&s->n_exchanges, 1);
@@ -198,12 +212,80 @@ static void refuse_large(struct tp_exchange *ex)
                     ex->server->options.limits.max_body_bytes);
 }
 
-static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *why)
+/* When to come again: after what waits now is done, and up to half of that later, so that those who
+ * were refused together do not come together. */
+static int retry_after(const struct tp_exchange *ex)
 {
+    const double wait_s = tp_workers_load(ex->server->workers).wait_ms / 1e3;
+    const double spread = fmod(tp_clock_ms(), 1);  /* 0 to 1: microseconds are chance enough */
+    const double s = ceil(wait_s * (1 + spread / 2));
+    return s < 1 ? 1 : s > MOST_RETRY_SECONDS ? MOST_RETRY_SECONDS : (int)s;
+}
+
+static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
+    TP_PRINTF(3, 4);
+
+static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
+{
+    char why[TP_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
     ex->rejected = reason;
-    ex->reply.retry_after_seconds = RETRY_SECONDS;
+    ex->reply.retry_after_seconds = retry_after(ex);
     tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, "%s",
                     why);
+}
+
+static void refuse_waiting(struct tp_exchange *ex, struct tp_wait wait)
+{
+    const double s = wait.ms / 1e3;
+    switch (wait.place) {
+    case TP_PLACE_FREE: return;
+    case TP_PLACE_NONE:
+        refuse_now(ex, TP_REJECT_QUEUE_FULL, "the queue is full (--queue-depth), %.1f s of work; "
+                   "try again later", s);
+        return;
+    case TP_PLACE_LONG:
+        refuse_now(ex, TP_REJECT_QUEUE_FULL, "this would wait for some %.1f s, longer than "
+                   "anything may (--queue-seconds); try again later", s);
+        return;
+    case TP_PLACE_LATE:
+        refuse_now(ex, TP_REJECT_DEADLINE, "this would wait for some %.1f s, beyond its deadline "
+                   "of %d ms; try again later", s, ex->job.timeout_ms);
+        return;
+    }
+}
+
+/* A body is not begun with that would take more than half of the memory that is left: the work on
+ * those that are there needs some. */
+static bool has_memory_for(struct tp_exchange *ex, uint64_t n_bytes)
+{
+    const struct tp_budget *budget = ex->server->options.budget;
+    if (n_bytes <= tp_budget_left(budget) / 2) return true;
+    if (n_bytes > tp_budget_most(budget) / 2) {
+        ex->rejected = TP_REJECT_TOO_LARGE;
+        tp_reply_refuse(&ex->reply, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", ex->request_id,
+                        "a body of %llu bytes is more than half of the %zu MiB that all requests "
+                        "may take together (--memory-budget)", (unsigned long long)n_bytes,
+                        tp_budget_most(budget) >> 20);
+        return false;
+    }
+    refuse_now(ex, TP_REJECT_MEMORY, "other requests have the memory that this body would need "
+               "(--memory-budget); try again later");
+    return false;
+}
+
+/* Whether the work that the headers announce can be taken at all; asked before its body is read. */
+static bool has_room(struct tp_exchange *ex, const struct tp_framing *framing)
+{
+    const bool known = framing->has_length || !framing->has_body;
+    if (known && !has_memory_for(ex, framing->length)) return false;
+    if (known && framing->length <= LARGE_BODY_BYTES) return true;
+    const struct tp_wait wait = tp_workers_ask(ex->server->workers);
+    refuse_waiting(ex, wait);
+    return wait.place == TP_PLACE_FREE;
 }
 
 static void answer_options(struct tp_exchange *ex)
@@ -236,6 +318,7 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
         return false;
     }
     if (ex->route->kind == TP_ROUTE_ANSWER) return true;
+    if (ex->route->kind == TP_ROUTE_JOB && !has_room(ex, framing)) return false;
     atomic_fetch_add(&ex->server->n_accepted, 1);
     return tp_routes_begin(ex);
 }
@@ -276,6 +359,7 @@ static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_
         tp_buf_bytes(&ex->job.body, data, *n_bytes);
         if (ex->job.body.failed) {                 /* no reply is possible yet: drop the rest */
             ex->too_large = true;
+            if (ex->job.share.refused_bytes) tp_share_fail(&ex->job.share, &ex->job.err);
             tp_buf_fini(&ex->job.body);
         }
     }
@@ -289,7 +373,7 @@ static enum tp_reject reason_of(enum tp_code code)
     return code == TP_TOO_LARGE ? TP_REJECT_TOO_LARGE
            : code == TP_DEADLINE ? TP_REJECT_DEADLINE
            : code == TP_CANCELLED ? TP_REJECT_CLIENT_GONE
-           : code == TP_UNAVAILABLE ? TP_REJECT_DRAINING : TP_REJECT_NONE;
+           : code == TP_UNAVAILABLE ? TP_REJECT_MEMORY : TP_REJECT_NONE;
 }
 
 static void take_answer(struct tp_exchange *ex)
@@ -297,8 +381,9 @@ static void take_answer(struct tp_exchange *ex)
     struct tp_job *job = &ex->job;
     ex->reply.timing = job->timing;
     if (job->err.code != TP_OK) {
-        ex->rejected = reason_of(job->err.code);
-        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = RETRY_SECONDS;
+        ex->rejected = atomic_load(&ex->server->stopping) ? TP_REJECT_DRAINING
+                                                          : reason_of(job->err.code);
+        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = retry_after(ex);
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }
@@ -362,7 +447,8 @@ static enum MHD_Result act(struct tp_exchange *ex)
     if (ex->refused) return send_reply(ex);
     if (ex->route->kind == TP_ROUTE_ANSWER) return answer_now(ex);
     if (ex->too_large) {
-        refuse_large(ex);
+        if (ex->job.err.code == TP_OK) refuse_large(ex);
+        else take_answer(ex);
         return send_reply(ex);
     }
     if (ex->route->kind == TP_ROUTE_BODY) return answer_body(ex);
@@ -372,8 +458,9 @@ static enum MHD_Result act(struct tp_exchange *ex)
         take_answer(ex);
         return send_reply(ex);
     }
-    if (!tp_workers_reserve(s->workers)) {
-        refuse_now(ex, TP_REJECT_QUEUE_FULL, "the queue is full; try again later");
+    const struct tp_wait wait = tp_workers_reserve(s->workers, &ex->job);
+    if (wait.place != TP_PLACE_FREE) {
+        refuse_waiting(ex, wait);
         return send_reply(ex);
     }
     ex->job.owner = ex;
@@ -464,6 +551,8 @@ void tp_server_measure(struct tp_server *s, struct tp_buf *b)
     tp_metrics_write(s->metrics, b, &(struct tp_gauges){
         .queue_depth = load.n_queued, .compute_threads = load.n_threads,
         .in_flight = atomic_load(&s->n_exchanges), .connections = info ? info->num_connections : 0,
+        .memory_reserved_bytes = (int64_t)tp_budget_taken(s->options.budget),
+        .memory_budget_bytes = s->options.budget ? (int64_t)s->options.budget->limit_bytes : 0,
         .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
         .cpu = tp_cpu_name() }, s->models);
 }
@@ -508,6 +597,7 @@ bool tp_server_start(struct tp_server **out, const struct tp_server_options *opt
     s->models = models;
     s->workers = workers;
     tp_routes_paths(paths, &n_paths);
+    s->seat.budget = options->budget;
     s->admin.admin = true;
     s->max_admin = options->admin_port ? ADMIN_CONNECTIONS : 0;
     if (tp_metrics_new(&s->metrics, paths, n_paths, err) &&
@@ -535,10 +625,13 @@ static bool settle(struct tp_server *s, double deadline_ms)
 void tp_server_drain(struct tp_server *s, int seconds)
 {
     atomic_store(&s->draining, true);
-    if (settle(s, tp_clock_ms() + 1000.0 * seconds)) return;
-    tp_log(TP_LOG_WARN, "--drain-seconds %d have passed: what is still at work is ended", seconds);
+    const double all_ms = 1000.0 * seconds, stop_ms = all_ms > 4 * STOP_MS ? STOP_MS : all_ms / 4;
+    const double start_ms = tp_clock_ms();
+    if (settle(s, start_ms + all_ms - stop_ms)) return;
+    tp_log(TP_LOG_WARN, "--drain-seconds %d are nearly over: what is still at work is ended",
+           seconds);
     atomic_store(&s->stopping, true);
-    settle(s, tp_clock_ms() + STOP_MS);
+    settle(s, start_ms + (all_ms > STOP_MS ? all_ms : STOP_MS));
 }
 
 void tp_server_free(struct tp_server *s)

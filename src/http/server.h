@@ -23,6 +23,7 @@ struct tp_server_options {
     struct tp_sink *log;             /* takes a line per request; NULL: nobody does */
     int header_seconds, body_seconds, min_rate;  /* see watch.h */
     const struct tp_cors *cors;      /* NULL: pages of other origins read nothing */
+    struct tp_budget *budget;        /* of memory; NULL: none */
     int request_seconds;             /* from a request's line to its answer; 0: no deadline */
     struct tp_limits limits;
     struct tp_keys *keys;            /* borrowed; NULL: none is asked for */
@@ -59,6 +60,10 @@ struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
 struct tp_keys *tp_server_keys(const struct tp_server *s);
 int tp_server_timeout_ms(const struct tp_server *s);         /* 0: none */
+struct tp_budget *tp_server_budget(const struct tp_server *s);
+
+/* What is learnt from jobs whose model is not known before they run. */
+struct tp_pace *tp_server_pace(struct tp_server *s);
 
 /* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
 struct tp_loader *tp_server_loader(const struct tp_server *s);

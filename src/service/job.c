@@ -11,6 +11,7 @@
 
 enum {
     SEAT_KEPT_BYTES = 64 << 20,      /* a larger workspace is given back after the job */
+    PIPELINE_COPIES = 6,             /* of an inline pipeline's weights, packed and transformed */
     TINY_BODY_BYTES = 16 << 10,
     TINY_MACS = 1 << 18,             /* some 10 us on one thread */
     LOOK_MS = 2,                     /* between two questions whether a job is wanted: 1 us each */
@@ -21,16 +22,22 @@ enum {
 void tp_seat_fini(struct tp_seat *seat)
 {
     tp_pages_free(seat->memory, seat->n_bytes);
-    *seat = (struct tp_seat){ 0 };
+    tp_budget_give(seat->budget, seat->n_bytes);
+    seat->memory = NULL;
+    seat->n_bytes = 0;
 }
 
-static bool seat_reserve(struct tp_seat *seat, size_t n_bytes, struct tp_err *err)
+/* What it grows by is the job's share until it stands, then the seat's own. */
+static bool seat_reserve(struct tp_seat *seat, size_t n_bytes, struct tp_share *share,
+                         struct tp_err *err)
 {
     if (n_bytes <= seat->n_bytes) return true;
     tp_seat_fini(seat);
+    if (seat->budget && !tp_share_use(share, n_bytes)) return tp_share_fail(share, err);
     seat->memory = tp_pages_alloc(n_bytes);
     if (!seat->memory) return tp_fail(err, TP_NO_MEMORY, "out of memory: %zu MiB", n_bytes >> 20);
     seat->n_bytes = n_bytes;
+    if (seat->budget) tp_share_part(share, n_bytes);
     return true;
 }
 
@@ -53,6 +60,13 @@ void tp_job_fini(struct tp_job *job)
     tp_buf_fini(&job->body);
     tp_buf_fini(&job->reply);
     tp_arena_fini(&job->arena);
+    tp_share_close(&job->share);
+}
+
+void tp_job_account(struct tp_job *job, struct tp_budget *budget)
+{
+    job->share.budget = budget;
+    job->body.share = job->reply.share = job->arena.share = budget ? &job->share : NULL;
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
@@ -74,8 +88,22 @@ struct work {                        /* what the steps hand to each other */
     const struct tp_plan *plan;
     float **outputs;                 /* in the seat */
     struct tp_answer answer;
+    size_t seat_bytes;               /* what it uses of the seat */
     double look_ms;                  /* when to ask next whether this is wanted */
 };
+
+/* Whether the work is worth going on with. `where` it is: "in the queue", "in layer conv3". */
+static bool goes_on(struct work *w, const char *where, const char *name)
+{
+    struct tp_job *job = w->job;
+    const double now = tp_clock_ms();
+    if (job->timeout_ms && now > job->deadline_ms)
+        return tp_fail(w->err, TP_DEADLINE, "the deadline of %d ms (X-Request-Timeout-Ms, "
+                       "--request-timeout) passed %s%.64s", job->timeout_ms, where, name);
+    if (!job->wanted || now < w->look_ms) return true;
+    w->look_ms = now + LOOK_MS;
+    return job->wanted(job, w->err);
+}
 
 /* The model that "runs" when only the prepared input is wanted: one layer that hands it on. */
 static bool open_identity(struct work *w)
@@ -102,6 +130,9 @@ static bool open_identity(struct work *w)
 static bool open_pipeline(struct work *w)
 {
     struct tp_graph *g;
+    struct tp_arena *arena = &w->job->arena;
+    if (arena->share && !tp_arena_charge(arena, PIPELINE_COPIES * arena->total_bytes))
+        return tp_arena_fail(arena, w->err);
     if (!tp_pipeline_read(&g, w->request.doc, w->request.pipeline, "pipeline", NULL,
                           w->job->limits, w->err) ||
         !tp_model_new(&w->own_model, g, w->err))
@@ -255,11 +286,12 @@ static bool decode(struct work *w)
     w->maps = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->maps);
     w->infos = tp_arena_zalloc(&job->arena, (size_t)n, sizeof *w->infos);
     if (!w->parts || !w->maps || !w->infos) return tp_arena_fail(&job->arena, w->err);
-    for (int i = 0; i < n; i++)
-        if (!decode_source(w, i)) {
-            if (n > 1) tp_fail_in(w->err, "input %d", i);
-            return false;
-        }
+    for (int i = 0; i < n; i++) {
+        if (!goes_on(w, "while it was decoded", "")) return false;
+        if (decode_source(w, i)) continue;
+        if (n > 1) tp_fail_in(w->err, "input %d", i);
+        return false;
+    }
     if (n > 1) return join(w, n);
     w->input = w->parts[0];
     return true;
@@ -367,7 +399,8 @@ static bool reserve(struct work *w, struct tp_seat *seat)
     w->outputs = tp_arena_zalloc(&w->job->arena, (size_t)n, sizeof *w->outputs);
     if (!w->outputs) return tp_arena_fail(&w->job->arena, w->err);
     n_bytes += tp_plan_output_bytes(w->plan) + 64 * (size_t)n;
-    if (!seat_reserve(seat, n_bytes, w->err)) return false;
+    w->seat_bytes = n_bytes;
+    if (!seat_reserve(seat, n_bytes, &w->job->share, w->err)) return false;
     for (int i = 0; i < n; i++) {
         struct tp_shape s = tp_plan_output_shape(w->plan, i);
         w->outputs[i] = (float *)(void *)((char *)seat->memory + at);
@@ -436,20 +469,13 @@ static bool encode(struct work *w, double start_ms)
     return true;
 }
 
-/* Whether the work is worth going on with. `where` it is: "in the queue", "in layer conv3". */
-static bool goes_on(struct work *w, const char *where, const char *name)
+static bool goes_on_in(void *ctx, const char *layer)
 {
-    struct tp_job *job = w->job;
-    const double now = tp_clock_ms();
-    if (job->timeout_ms && now > job->deadline_ms)
-        return tp_fail(w->err, TP_DEADLINE, "the deadline of %d ms (X-Request-Timeout-Ms, "
-                       "--request-timeout) passed %s%.64s", job->timeout_ms, where, name);
-    if (!job->wanted || now < w->look_ms) return true;
-    w->look_ms = now + LOOK_MS;
-    return job->wanted(job, w->err);
+    struct work *w = ctx;
+    const struct tp_job *job = w->job;
+    if (job->lend) job->lend(w->job);
+    return goes_on(w, "in layer ", layer);
 }
-
-static bool goes_on_in(void *ctx, const char *layer) { return goes_on(ctx, "in layer ", layer); }
 
 static bool work_steps(struct work *w, struct tp_seat *seat)
 {
@@ -465,8 +491,17 @@ static bool work_steps(struct work *w, struct tp_seat *seat)
         !goes_on(w, "before the answer was written", ""))
         return false;
     double done = tp_clock_ms();
-    t->infer = done - decoded;
+    t->infer = done - decoded - w->job->lent_ms;
+    t->queue += w->job->lent_ms;
     return encode(w, done);
+}
+
+static void learn(const struct work *w)
+{
+    struct tp_job *job = w->job;
+    const struct tp_timing *t = &job->timing;
+    tp_estimate_learn(job, (t->decode + t->infer + t->encode) * job->n_threads,
+                      job->share.held_bytes - job->body.capacity + w->seat_bytes);
 }
 
 bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
@@ -477,18 +512,31 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     if (job->served && job->kind == TP_JOB_FEATURES)
         tp_stats_record(job->served->stats, &job->timing, job->n_images, ok, tp_stats_now_ms());
     if (w.kept) tp_plans_put(w.plans, w.kept);
+    if (ok) learn(&w);
     tp_model_free(w.own_model);
     tp_request_fini(&w.request);
     tp_arena_fini(&job->arena);
     tp_buf_fini(&job->body);
-    if (seat->n_bytes > SEAT_KEPT_BYTES) tp_seat_fini(seat);
+    if (!ok) tp_buf_fini(&job->reply);
+    tp_buf_fit(&job->reply);
+    tp_share_trim(&job->share);
+    if (seat->n_bytes > (seat->most_kept ? seat->most_kept : SEAT_KEPT_BYTES)) tp_seat_fini(seat);
     return ok;
 }
 
-/* A body whose first key is "tensor". One that may hold an image is not tiny: a few KiB of PNG can
- * be millions of pixels. (An "image" behind a tensor is refused undecoded.) */
-static bool begins_with_tensor(const struct tp_buf *body)
+void tp_job_expire(struct tp_job *job)
 {
+    struct work w = { .job = job, .err = &job->err };
+    job->timing.queue = tp_clock_ms() - job->submitted_ms;
+    if (goes_on(&w, "in the queue", "")) tp_fail(&job->err, TP_INTERNAL, "expired too early");
+    tp_arena_fini(&job->arena);
+    tp_buf_fini(&job->body);
+    tp_share_trim(&job->share);
+}
+
+bool tp_job_begins_with_tensor(const struct tp_job *job)
+{
+    const struct tp_buf *body = &job->body;
     static const char head[] = "{\"tensor\"";
     size_t n = 0;
     for (size_t i = 0; i < body->n_bytes && n < sizeof head - 1; i++) {
@@ -498,11 +546,13 @@ static bool begins_with_tensor(const struct tp_buf *body)
     return n == sizeof head - 1;
 }
 
+/* A body that may hold an image is not tiny: a few KiB of PNG can be millions of pixels. (What is
+ * an "image" behind a tensor is refused undecoded.) */
 bool tp_job_is_tiny(const struct tp_job *job)
 {
     if (job->kind != TP_JOB_FEATURES || !job->served || job->headers.content_encoding ||
         job->body.n_bytes > TINY_BODY_BYTES ||
-        !begins_with_tensor(&job->body)) return false;
+        !tp_job_begins_with_tensor(job)) return false;
     int64_t macs = tp_model_macs(job->served->model);
     return macs >= 0 && macs <= TINY_MACS;
 }

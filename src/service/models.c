@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "formats/builtin.h"
 #include "formats/folder.h"
-#include "formats/net.h"
 #include "service/clock.h"
 
 enum { LISTED_NAMES_BYTES = 300, MOST_THREADS = 64 };
@@ -37,51 +36,13 @@ void tp_models_put(struct tp_served *s)
 {
     if (!s || atomic_fetch_sub(&s->holders, 1) > 1) return;
     if (s->leaving) end_leaving(s->leaving, s);
-    tp_plans_fini(&s->plans);
-    tp_model_free(s->model);
-    tp_stats_put(s->stats);
-    free(s->path);
-    free(s);
+    tp_served_free(s);
 }
 
 static struct tp_served *hold(struct tp_served *s)
 {
     atomic_fetch_add(&s->holders, 1);
     return s;
-}
-
-static size_t memory_of(const struct tp_model *m)
-{
-    return m->arena.total_bytes + (m->graph ? m->graph->arena.total_bytes : 0) +
-           (m->net ? m->net->arena.total_bytes : 0);
-}
-
-/* `what` is a file's path or a built-in's name; `path`, beneath the folder, is remembered. `old`
- * (may be NULL) was made of the same. */
-static struct tp_served *open_one(const char *what, const char *path, uint64_t stamp,
-                                  const struct tp_served *old, const struct tp_limits *limits,
-                                  struct tp_err *err)
-{
-    struct tp_served *s = calloc(1, sizeof *s);
-    if (!s) {
-        tp_fail(err, TP_NO_MEMORY, "out of memory");
-        return NULL;
-    }
-    atomic_init(&s->holders, 1);
-    tp_plans_init(&s->plans);
-    s->stamp = stamp;
-    s->path = path ? strdup(path) : NULL;
-    if ((!path || s->path || tp_fail(err, TP_NO_MEMORY, "out of memory")) &&
-        tp_model_open(&s->model, what, NULL, limits, err) &&
-        tp_model_try(s->model, limits, err)) {
-        const bool goes_on = old && !strcmp(old->model->name, s->model->name);
-        s->stats = goes_on ? tp_stats_hold(old->stats) : tp_stats_new();
-        s->n_bytes = memory_of(s->model);
-        if (s->stats) return s;
-        tp_fail(err, TP_NO_MEMORY, "out of memory");
-    }
-    tp_models_put(s);
-    return NULL;
 }
 
 /* ---- many at a time -------------------------------------------------------------------------- */
@@ -141,7 +102,8 @@ static struct tp_served *open_file(const struct load *l, const struct tp_folder_
 {
     char path[PATH_MAX + sizeof e->path];
     snprintf(path, sizeof path, "%s/%s", l->models->folder, e->path);
-    struct tp_served *s = open_one(path, e->path, e->stamp, old, &l->limits, err);
+    const struct tp_served_source from = { path, e->path, e->stamp, old, l->models->budget };
+    struct tp_served *s = tp_served_open(&from, &l->limits, err);
     if (!s || !l->name || !strcmp(s->model->name, l->name)) return s;
     tp_fail(err, TP_INVALID_MODEL, "%s: names its model '%.64s', not '%.64s'; change the name "
             "there, or have the whole folder read again (SIGHUP)", e->path, s->model->name,
@@ -320,7 +282,7 @@ static void append_builtins(struct list *list, const struct tp_models *models)
         if (find_name(list->served, list->n, name) || is_unloaded(models, name)) continue;
         struct tp_served *s = find_name(models->served, models->n_served, name);
         if (s && !s->path) s = hold(s);
-        else s = open_one(name, NULL, 0, NULL, &models->limits, &err);
+        else s = tp_served_open(&(struct tp_served_source){ .what = name }, &models->limits, &err);
         if (s) {
             list->served[list->n++] = s;
             continue;
@@ -504,8 +466,8 @@ static struct tp_served *open_builtin(const struct load *l, struct tp_err *err)
     const struct tp_models *models = l->models;
     const struct tp_served *old = find_name(models->served, models->n_served, l->name);
     const double start_ms = tp_clock_ms();
-    struct tp_served *s = open_one(l->name, NULL, 0, old && !old->path ? old : NULL, &l->limits,
-                                   err);
+    const struct tp_served_source from = { .what = l->name, .old = old && !old->path ? old : NULL };
+    struct tp_served *s = tp_served_open(&from, &l->limits, err);
     if (s) log_opened(s, old ? "loaded anew" : "loaded", tp_clock_ms() - start_ms);
     return s;
 }

@@ -3,25 +3,8 @@
 #ifndef TP_MODELS_H
 #define TP_MODELS_H
 
-#include <stdatomic.h>
-
-#include "formats/model.h"
 #include "service/absent.h"
-#include "service/plans.h"
-#include "service/stats.h"
-
-/* A model in service. Who has one from tp_models_get() may use it until tp_models_put(), whatever
- * takes its place in the meantime. */
-struct tp_served {
-    struct tp_model *model;
-    struct tp_plans plans;           /* those that requests have used lately */
-    struct tp_stats *stats;          /* of what its file has served; NULL: nobody counts */
-    size_t n_bytes;                  /* of memory, its packed weights above all */
-    atomic_int holders;              /* the list of models, and who uses it now */
-    char *path;                      /* beneath the folder; NULL for a built-in */
-    uint64_t stamp;                  /* of its files */
-    struct tp_models *leaving;       /* unloaded: who is told when nobody uses it any more */
-};
+#include "service/served.h"
 
 struct tp_models {
     pthread_mutex_t lock;            /* of both lists, which one thread at a time changes */
@@ -33,6 +16,8 @@ struct tp_models {
     atomic_bool ending;              /* no load is worth going on with */
     const char *folder;              /* NULL: built-ins only */
     struct tp_limits limits;
+    struct tp_budget *budget;        /* that the memory of later ones is taken from: one that it
+                                        has no room for is not served. NULL: none */
 };
 
 /* The built-ins, ready. `folder` (may be NULL) is read by tp_models_load(), must outlive *models,

@@ -11,7 +11,10 @@ struct tp_stats {
     atomic_int holders;
     pthread_mutex_t lock;            /* of the figures */
     struct tp_figures figures;
+    struct tp_pace pace;
 };
+
+struct tp_pace *tp_stats_pace(struct tp_stats *s) { return s ? &s->pace : NULL; }
 
 struct tp_stats *tp_stats_new(void)
 {

@@ -1,14 +1,23 @@
 /* workers.c - the threads that compute, and the queue before them. */
 #include "service/workers.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "ops/parallel.h"
+#include "service/queue.h"
 
-enum { MAX_WORKERS = 16, MAX_BOUND_CPUS = 1024 };
+enum {
+    MAX_WORKERS = 16,
+    MAX_BOUND_CPUS = 1024,
+    PATIENCE_MS = 500,               /* of a job for memory, before it lets no other pass */
+    LONG_MS = 100,                   /* of work: such a job lets short ones pass between layers */
+    SHORT = 8,                       /* a job is short beside one that is so many times as long */
+    SEATS_PART = 8,                  /* of the budget: what seats may keep between jobs */
+};
 
 struct worker {
     struct tp_workers *all;
@@ -17,15 +26,17 @@ struct worker {
     int team;                        /* threads it can use, its own included */
     int *cpus;                       /* [team], where they run; NULL: where the kernel puts them */
     struct tp_job *job;              /* what it works on; NULL: idle */
+    double begun_ms;                 /* that */
     struct tp_seat seat;
+    struct tp_seat spare;            /* for a job that runs between the layers of another */
 };
 
 struct tp_workers {
     pthread_mutex_t lock;
     pthread_cond_t calm;             /* a job has ended, or a worker has started */
-    struct tp_job *first, *last;     /* the queue */
-    int n_queued, n_reserved, n_running, depth;
-    int n_threads;                   /* that compute at once */
+    struct tp_workers_options options;
+    struct tp_queue queue;
+    int n_reserved, n_running;
     int n_free;                      /* threads that no job uses */
     int n_started;
     bool stop;
@@ -47,24 +58,110 @@ static struct worker *pick(struct tp_workers *w, int share)
     return fits ? fits : any;
 }
 
+/* The first job of the queue whose memory is to be had; the very first if nothing runs, since
+ * nothing would make room for it then. Holds the lock. */
+static struct tp_job *next_job(struct tp_workers *w)
+{
+    const size_t most = tp_budget_most(w->options.budget);
+    const double now = tp_clock_ms();
+    for (struct tp_job *job = w->queue.first; job; job = job->next) {
+        const size_t n_bytes = job->estimate.n_bytes < most ? job->estimate.n_bytes : most;
+        if (tp_share_reserve(&job->share, n_bytes) || !w->n_running) return job;
+        if (now > job->submitted_ms + PATIENCE_MS) return NULL;
+    }
+    return NULL;
+}
+
+static void take(struct tp_workers *w, struct tp_job *job)
+{
+    tp_queue_remove(&w->queue, job);
+    job->share.refused_bytes = 0;
+    w->n_running++;
+}
+
 /* Gives queued jobs to idle workers while threads are free. Holds the lock. */
 static void dispatch(struct tp_workers *w)
 {
-    while (w->first && w->n_free > 0) {
-        int share = w->n_free / w->n_queued;
+    while (w->queue.n && w->n_free > 0) {
+        int share = w->n_free / w->queue.n;
         if (share < 1) share = 1;
         struct worker *k = pick(w, share);
-        if (!k) return;
-        struct tp_job *job = w->first;
-        w->first = job->next;
-        if (!w->first) w->last = NULL;
-        w->n_queued--;
-        w->n_running++;
+        struct tp_job *job = k ? next_job(w) : NULL;
+        if (!job) return;
+        take(w, job);
         job->n_threads = k->team <= share ? k->team : 1;
         w->n_free -= job->n_threads;
         k->job = job;
+        k->begun_ms = tp_clock_ms();
         pthread_cond_signal(&k->wake);
     }
+}
+
+/* Runs it, and gives it back to its owner. The lock is held before and after. */
+static void run_job(struct worker *k, struct tp_job *job, struct tp_seat *seat)
+{
+    struct tp_workers *w = k->all;
+    const int n_threads = job->n_threads;
+    pthread_mutex_unlock(&w->lock);
+    tp_job_run(job, seat);                         /* a failure stands in job->err */
+    pthread_mutex_lock(&w->lock);
+    if (job == k->job) {
+        k->job = NULL;
+        w->n_free += n_threads;
+        dispatch(w);
+    }
+    pthread_mutex_unlock(&w->lock);
+    job->done(job);                                /* the job is its owner's again */
+    pthread_mutex_lock(&w->lock);
+    w->n_running--;
+    pthread_cond_broadcast(&w->calm);
+}
+
+/* Tells those that waited in vain. The lock is held before and after. */
+static void end_expired(struct tp_workers *w)
+{
+    struct tp_job *next, *job = tp_queue_take_expired(&w->queue, tp_clock_ms());
+    for (; job; job = next) {
+        next = job->next;
+        job->next = NULL;
+        w->n_running++;                            /* until its owner knows */
+        pthread_mutex_unlock(&w->lock);
+        tp_job_expire(job);
+        job->done(job);
+        pthread_mutex_lock(&w->lock);
+        w->n_running--;
+        pthread_cond_broadcast(&w->calm);
+    }
+}
+
+/* A job known to be short that no thread is free for, where `long_job` has had its own way for as long as it
+ * has let others pass. Holds the lock. */
+static struct tp_job *short_job(struct worker *k, const struct tp_job *long_job)
+{
+    struct tp_workers *w = k->all;
+    const double so_far = (tp_clock_ms() - k->begun_ms - long_job->lent_ms) * long_job->n_threads;
+    const double length = so_far > long_job->estimate.ms ? so_far : long_job->estimate.ms;
+    struct tp_job *job = w->n_free || !w->queue.n || length < LONG_MS ? NULL : next_job(w);
+    if (!job || !job->estimate.known || job->estimate.ms * SHORT > length) return NULL;
+    return long_job->lent_ms * long_job->n_threads <= so_far ? job : NULL;
+}
+
+/* Called by the job that the worker runs, between two of its layers. */
+static void lend(struct tp_job *long_job)
+{
+    struct worker *k = long_job->lender;
+    struct tp_workers *w = k->all;
+    struct tp_job *job;
+    pthread_mutex_lock(&w->lock);
+    end_expired(w);
+    while ((job = short_job(k, long_job))) {
+        const double start_ms = tp_clock_ms();
+        take(w, job);
+        job->n_threads = long_job->n_threads;
+        run_job(k, job, &k->spare);
+        long_job->lent_ms += tp_clock_ms() - start_ms;
+    }
+    pthread_mutex_unlock(&w->lock);
 }
 
 static void *work(void *arg)
@@ -78,22 +175,14 @@ static void *work(void *arg)
     for (;;) {
         while (!k->job && !w->stop) pthread_cond_wait(&k->wake, &w->lock);
         if (!k->job) break;
-        struct tp_job *job = k->job;
-        int n_threads = job->n_threads;
-        pthread_mutex_unlock(&w->lock);
-        tp_job_run(job, &k->seat);                 /* a failure stands in job->err */
-        pthread_mutex_lock(&w->lock);
-        k->job = NULL;
-        w->n_free += n_threads;
-        dispatch(w);
-        pthread_mutex_unlock(&w->lock);
-        job->done(job);                            /* the job is its owner's again */
-        pthread_mutex_lock(&w->lock);
-        w->n_running--;
-        pthread_cond_broadcast(&w->calm);
+        k->job->lend = lend;
+        k->job->lender = k;
+        run_job(k, k->job, &k->seat);
+        end_expired(w);
     }
     pthread_mutex_unlock(&w->lock);
     tp_seat_fini(&k->seat);
+    tp_seat_fini(&k->spare);
     return NULL;
 }
 
@@ -117,17 +206,34 @@ static bool choose_cpus(struct tp_workers *w, int n_workers, int n_threads)
     return true;
 }
 
-bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth, struct tp_err *err)
+static void init_seats(struct worker *k, const struct tp_workers_options *o, int n_workers)
 {
+    k->seat.budget = k->spare.budget = o->budget;
+    if (o->budget && o->budget->limit_bytes)
+        k->seat.most_kept = k->spare.most_kept =
+            o->budget->limit_bytes / SEATS_PART / (2 * (size_t)n_workers);
+}
+
+bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *options,
+                    struct tp_err *err)
+{
+    const int n_threads = options->n_threads;
+    pthread_condattr_t monotonic;
     struct tp_workers *w = calloc(1, sizeof *w);
     *out = NULL;
     if (!w) return tp_fail(err, TP_NO_MEMORY, "out of memory");
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->calm, NULL);
-    w->depth = queue_depth;
-    w->n_free = w->n_threads = n_threads;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->calm, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    w->options = *options;
+    w->n_free = n_threads;
     int n = n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS;
-    for (int i = 0; i < n; i++) w->workers[i].team = n_threads / (i + 1);
+    for (int i = 0; i < n; i++) {
+        w->workers[i].team = n_threads / (i + 1);
+        init_seats(&w->workers[i], options, n);
+    }
     if (!choose_cpus(w, n, n_threads)) {
         tp_workers_free(w);
         return tp_fail(err, TP_NO_MEMORY, "out of memory");
@@ -155,7 +261,7 @@ bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth, str
 void tp_workers_free(struct tp_workers *w)
 {
     if (!w) return;
-    tp_workers_drain(w);
+    tp_workers_drain(w, INFINITY);
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     for (int i = 0; i < w->n_workers; i++) pthread_cond_signal(&w->workers[i].wake);
@@ -170,40 +276,88 @@ void tp_workers_free(struct tp_workers *w)
     free(w);
 }
 
-bool tp_workers_reserve(struct tp_workers *w)
+/* Thread-milliseconds that the jobs at work still need. Holds the lock. */
+static double work_left(const struct tp_workers *w, double now)
 {
+    double ms = 0;
+    for (int i = 0; i < w->n_workers; i++) {
+        const struct worker *k = &w->workers[i];
+        if (!k->job) continue;
+        const double left = k->job->estimate.ms - (now - k->begun_ms) * k->job->n_threads;
+        if (left > 0) ms += left;
+    }
+    return ms;
+}
+
+/* Until a job that is due then would begin. Holds the lock. */
+static double wait_of(const struct tp_workers *w, double due_ms, double now)
+{
+    if (!w->queue.n && w->n_free > 0) return 0;
+    return (tp_queue_work_before(&w->queue, due_ms) + work_left(w, now)) / w->options.n_threads;
+}
+
+static enum tp_place place_of(const struct tp_workers *w, double wait_ms)
+{
+    return w->queue.n + w->n_reserved >= w->options.queue_depth                ? TP_PLACE_NONE
+           : w->options.queue_ms > 0 && wait_ms > w->options.queue_ms ? TP_PLACE_LONG
+                                                                      : TP_PLACE_FREE;
+}
+
+struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job)
+{
+    const double now = tp_clock_ms();
+    job->estimate = tp_estimate_make(job);
     pthread_mutex_lock(&w->lock);
-    bool room = w->n_queued + w->n_reserved < w->depth;
-    if (room) w->n_reserved++;
+    struct tp_wait wait = { .ms = wait_of(w, tp_queue_due(&job->estimate, now), now) };
+    wait.place = place_of(w, wait.ms);
+    if (wait.place == TP_PLACE_FREE && job->timeout_ms && now + wait.ms > job->deadline_ms)
+        wait.place = TP_PLACE_LATE;
+    if (wait.place == TP_PLACE_FREE) w->n_reserved++;
     pthread_mutex_unlock(&w->lock);
-    return room;
+    return wait;
+}
+
+struct tp_wait tp_workers_ask(struct tp_workers *w)
+{
+    const double now = tp_clock_ms();
+    pthread_mutex_lock(&w->lock);
+    struct tp_wait wait = { .ms = wait_of(w, now, now) };
+    wait.place = place_of(w, wait.ms);
+    pthread_mutex_unlock(&w->lock);
+    return wait;
 }
 
 void tp_workers_submit(struct tp_workers *w, struct tp_job *job)
 {
-    job->next = NULL;
     job->submitted_ms = tp_clock_ms();
     pthread_mutex_lock(&w->lock);
     w->n_reserved--;
-    if (w->last) w->last->next = job;
-    else w->first = job;
-    w->last = job;
-    w->n_queued++;
+    tp_queue_put(&w->queue, job);
     dispatch(w);
     pthread_mutex_unlock(&w->lock);
 }
 
 struct tp_workers_load tp_workers_load(struct tp_workers *w)
 {
+    const double now = tp_clock_ms();
     pthread_mutex_lock(&w->lock);
-    const struct tp_workers_load load = { w->n_queued, w->n_running, w->n_threads };
+    const struct tp_workers_load load = { w->queue.n, w->n_running, w->options.n_threads,
+                                          wait_of(w, INFINITY, now) };
     pthread_mutex_unlock(&w->lock);
     return load;
 }
 
-void tp_workers_drain(struct tp_workers *w)
+bool tp_workers_drain(struct tp_workers *w, double deadline_ms)
 {
+    const bool bounded = isfinite(deadline_ms);
+    const struct timespec until = { (time_t)(bounded ? deadline_ms / 1e3 : 0),
+                                    (long)(bounded ? fmod(deadline_ms, 1e3) * 1e6 : 0) };
+    int failed = 0;
     pthread_mutex_lock(&w->lock);
-    while (w->n_queued || w->n_reserved || w->n_running) pthread_cond_wait(&w->calm, &w->lock);
+    while ((w->queue.n || w->n_reserved || w->n_running) && !failed)
+        failed = bounded ? pthread_cond_timedwait(&w->calm, &w->lock, &until)
+                         : pthread_cond_wait(&w->calm, &w->lock);
+    const bool calm = !w->queue.n && !w->n_reserved && !w->n_running;
     pthread_mutex_unlock(&w->lock);
+    return calm;
 }

@@ -11,25 +11,46 @@
 
 struct tp_workers;
 
-/* Starts the workers and their teams: n_threads compute at once, at most queue_depth jobs wait. */
-bool tp_workers_new(struct tp_workers **out, int n_threads, int queue_depth,
+struct tp_workers_options {
+    int n_threads;                   /* that compute at once */
+    int queue_depth;                 /* jobs that may wait, */
+    double queue_ms;                 /* each for at most so long, by estimate; 0: as long as it is */
+    struct tp_budget *budget;        /* of the jobs' memory; NULL: none */
+};
+
+/* Starts the workers and their teams. */
+bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *options,
                     struct tp_err *err) TP_MUST_USE;
 
 /* Waits for all accepted jobs, then ends the threads. NULL is fine. */
 void tp_workers_free(struct tp_workers *w);
 
-/* Keeps a place in the queue for one job. False: full. A kept place is used by
- * tp_workers_submit(). */
-bool tp_workers_reserve(struct tp_workers *w) TP_MUST_USE;
+/* Whether there is a place in the queue, and how long one would wait there. */
+enum tp_place {
+    TP_PLACE_FREE,
+    TP_PLACE_NONE,                   /* as many jobs wait as may */
+    TP_PLACE_LONG,                   /* the wait would be longer than it may */
+    TP_PLACE_LATE,                   /* than the job's deadline allows */
+};
+struct tp_wait {
+    enum tp_place place;
+    double ms;                       /* until a worker would begin, by estimate */
+};
+
+/* Makes job->estimate and keeps a place for the job, if there is one, for tp_workers_submit(). */
+struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job) TP_MUST_USE;
+
+/* What a job would be told that came now and were no work itself. */
+struct tp_wait tp_workers_ask(struct tp_workers *w);
 
 /* Hands a job over; a worker will call job->done(). */
 void tp_workers_submit(struct tp_workers *w, struct tp_job *job);
 
 /* What it has to do at this moment. */
-struct tp_workers_load { int n_queued, n_running, n_threads; };
+struct tp_workers_load { int n_queued, n_running, n_threads; double wait_ms; };
 struct tp_workers_load tp_workers_load(struct tp_workers *w);
 
-/* Waits until no job is queued or running. */
-void tp_workers_drain(struct tp_workers *w);
+/* Waits until no job is queued or running, at most until tp_clock_ms() is that. False: some are. */
+bool tp_workers_drain(struct tp_workers *w, double deadline_ms);
 
 #endif

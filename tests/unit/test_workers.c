@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -81,24 +82,36 @@ static void task_init(struct task *t)
     t->job.owner = t;
 }
 
-static struct tp_workers *started(int n_threads, int depth)
+static struct tp_workers *started_with(const struct tp_workers_options *options)
 {
     struct tp_workers *w;
     struct tp_err err = { 0 };
-    if (!tp_workers_new(&w, n_threads, depth, &err)) fail_msg("%s", err.message);
+    if (!tp_workers_new(&w, options, &err)) fail_msg("%s", err.message);
     return w;
+}
+
+static struct tp_workers *started(int n_threads, int depth)
+{
+    return started_with(&(struct tp_workers_options){ n_threads, depth, 0, NULL });
+}
+
+static bool reserve(struct tp_workers *w, struct task *t)
+{
+    return tp_workers_reserve(w, &t->job).place == TP_PLACE_FREE;
 }
 
 static void submit(struct tp_workers *w, struct task *t)
 {
-    while (!tp_workers_reserve(w)) usleep(100);
+    while (!reserve(w, t)) usleep(100);
     tp_workers_submit(w, &t->job);
 }
+
+static void drain(struct tp_workers *w) { assert_true(tp_workers_drain(w, INFINITY)); }
 
 static void submit_and_wait(struct tp_workers *w, struct task *t)
 {
     submit(w, t);
-    tp_workers_drain(w);
+    drain(w);
     assert_int_equal(atomic_load(&t->n_done), 1);
 }
 
@@ -172,7 +185,7 @@ static void check_stress(int n_threads)
                          0);
     }
     for (int i = 0; i < N_SUBMITTERS; i++) pthread_join(submitters[i].thread, NULL);
-    tp_workers_drain(w);
+    drain(w);
     for (int i = 0; i < N_TASKS; i++) {
         assert_int_equal(atomic_load(&tasks[i].n_done), 1);
         assert_in_range(tasks[i].job.n_threads, 1, n_threads);
@@ -234,8 +247,9 @@ static void the_queue_holds_as_many_as_it_is_deep(void **state)
     (void)state;
     enum { DEPTH = 3 };
     struct tp_workers *w = started(1, DEPTH);
-    struct task tasks[2 + DEPTH];
+    struct task tasks[2 + DEPTH], more;
     sem_t hold;
+    task_init(&more);
     sem_init(&hold, 0, 0);
     for (int i = 0; i < 2 + DEPTH; i++) {
         task_init(&tasks[i]);
@@ -243,16 +257,18 @@ static void the_queue_holds_as_many_as_it_is_deep(void **state)
     }
     submit(w, &tasks[0]);            /* its done() holds the only worker */
     submit(w, &tasks[1]);   /* taken by that worker, or the last in the queue before it is */
-    while (!tp_workers_reserve(w)) usleep(100);
-    for (int i = 1; i < DEPTH - 1; i++) assert_true(tp_workers_reserve(w));
-    while (!tp_workers_reserve(w)) usleep(100);    /* job 1 has left the queue */
-    assert_false(tp_workers_reserve(w));
+    while (!reserve(w, &tasks[2])) usleep(100);
+    for (int i = 1; i < DEPTH - 1; i++) assert_true(reserve(w, &tasks[2 + i]));
+    while (!reserve(w, &tasks[1 + DEPTH])) usleep(100);      /* job 1 has left the queue */
+    assert_false(reserve(w, &more));
     tp_workers_submit(w, &tasks[2].job);
-    assert_false(tp_workers_reserve(w));           /* a place used is not a place free */
+    assert_false(reserve(w, &more));               /* a place used is not a place free */
     for (int i = 3; i < 2 + DEPTH; i++) tp_workers_submit(w, &tasks[i].job);
-    assert_false(tp_workers_reserve(w));
+    assert_int_equal(tp_workers_reserve(w, &more.job).place, TP_PLACE_NONE);
+    assert_int_equal(tp_workers_ask(w).place, TP_PLACE_NONE);
+    tp_job_fini(&more.job);
     for (int i = 0; i < 2 + DEPTH; i++) sem_post(&hold);
-    tp_workers_drain(w);
+    drain(w);
     for (int i = 0; i < 2 + DEPTH; i++) {
         assert_int_equal(atomic_load(&tasks[i].n_done), 1);
         tp_job_fini(&tasks[i].job);
@@ -269,7 +285,10 @@ static void a_queue_of_no_depth_takes_nothing(void **state)
 {
     (void)state;
     struct tp_workers *w = started(1, 0);
-    assert_false(tp_workers_reserve(w));
+    struct task t;
+    task_init(&t);
+    assert_false(reserve(w, &t));
+    tp_job_fini(&t.job);
     tp_workers_free(w);
 }
 
@@ -283,7 +302,7 @@ static void jobs_start_in_the_order_of_the_queue(void **state)
         task_init(&tasks[i]);
         submit(w, &tasks[i]);
     }
-    tp_workers_drain(w);
+    drain(w);
     double last = 0;
     for (int i = 0; i < N; i++) {
         double begin = tasks[i].job.submitted_ms + tasks[i].job.timing.queue;
@@ -294,7 +313,201 @@ static void jobs_start_in_the_order_of_the_queue(void **state)
     tp_workers_free(w);
 }
 
+/* ---- what is short, what is late, what has no memory ------------------------------------------ */
+
+static sem_t asked, answered;        /* a job at work asks whether it is wanted; it may go on */
+
+/* At its first question, before it is begun; later ones come between its layers. */
+static bool wait_once(struct tp_job *job, struct tp_err *err)
+{
+    (void)err;
+    job->wanted = NULL;
+    sem_post(&asked);
+    sem_wait(&answered);
+    return true;
+}
+
+/* From here on its memory is counted, but for the body that it has already. */
+static void account(struct task *t, struct tp_budget *budget)
+{
+    tp_job_account(&t->job, budget);
+    t->job.body.share = NULL;
+}
+
+/* The task is at work and waits for sem_post(&answered). */
+static void occupy_counted(struct tp_workers *w, struct task *t, struct tp_budget *budget)
+{
+    sem_init(&asked, 0, 0);
+    sem_init(&answered, 0, 0);
+    task_init(t);
+    account(t, budget);
+    t->job.wanted = wait_once;
+    submit(w, t);
+    sem_wait(&asked);
+}
+
+static void occupy(struct tp_workers *w, struct task *t) { occupy_counted(w, t, NULL); }
+
+static double begin_of(const struct task *t)
+{
+    return t->job.submitted_ms + t->job.timing.queue;
+}
+
+static void submit_as(struct tp_workers *w, struct task *t, double ms, size_t n_bytes)
+{
+    task_init(t);
+    assert_true(reserve(w, t));
+    t->job.estimate.ms = ms;
+    t->job.estimate.known = true;
+    t->job.estimate.n_bytes = n_bytes;
+    tp_workers_submit(w, &t->job);
+}
+
+static void short_jobs_overtake_long_ones_in_the_queue(void **state)
+{
+    (void)state;
+    struct tp_workers *w = started(1, 8);
+    struct task at_work, tasks[3];
+    occupy(w, &at_work);
+    at_work.job.lend = NULL;         /* nobody overtakes that one here */
+    submit_as(w, &tasks[0], 5000, 0);
+    submit_as(w, &tasks[1], 1000, 0);
+    submit_as(w, &tasks[2], 0.001, 0);
+    sem_post(&answered);
+    drain(w);
+    assert_true(begin_of(&tasks[2]) < begin_of(&tasks[1]));
+    assert_true(begin_of(&tasks[1]) < begin_of(&tasks[0]));
+    for (int i = 0; i < 3; i++) tp_job_fini(&tasks[i].job);
+    tp_job_fini(&at_work.job);
+    tp_workers_free(w);
+}
+
+static void a_short_job_runs_between_the_layers_of_a_long_one(void **state)
+{
+    (void)state;
+    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+        struct tp_workers *w = started(n_threads, 8);
+        struct task at_work, quick, alone;
+        task_init(&alone);
+        submit_and_wait(w, &alone);
+        occupy(w, &at_work);
+        at_work.job.estimate.ms = 1e6;
+        submit_as(w, &quick, 0.001, 0);
+        sem_post(&answered);
+        drain(w);
+        assert_true(at_work.job.lent_ms > 0);
+        check_same_answer(&quick.job, &alone.job);
+        check_same_answer(&at_work.job, &alone.job);
+        tp_job_fini(&quick.job);
+        tp_job_fini(&at_work.job);
+        tp_job_fini(&alone.job);
+        tp_workers_free(w);
+    }
+}
+
+static void who_waited_in_vain_is_told_while_another_job_is_at_work(void **state)
+{
+    (void)state;
+    struct tp_workers *w = started(1, 8);
+    struct task at_work, late;
+    occupy(w, &at_work);
+    task_init(&late);
+    assert_true(reserve(w, &late));
+    late.job.estimate.ms = 1e6;      /* not short: it would be let pass */
+    late.job.timeout_ms = 1;
+    late.job.deadline_ms = tp_clock_ms() + 1;
+    tp_workers_submit(w, &late.job);
+    usleep(3000);
+    sem_post(&answered);
+    drain(w);
+    assert_int_equal(late.job.err.code, TP_DEADLINE);
+    assert_non_null(strstr(late.job.err.message, "in the queue"));
+    assert_int_equal(late.n_done, 1);
+    assert_int_equal(late.job.body.n_bytes, 0);
+    answer_bytes(&at_work.job);
+    tp_job_fini(&late.job);
+    tp_job_fini(&at_work.job);
+    tp_workers_free(w);
+}
+
+static void a_wait_beyond_the_bound_or_the_deadline_is_not_begun(void **state)
+{
+    (void)state;
+    struct tp_workers *w = started_with(&(struct tp_workers_options){ 1, 8, 1000, NULL });
+    struct task at_work, waiting, more;
+    occupy(w, &at_work);
+    submit_as(w, &waiting, 800, 0);
+    task_init(&more);
+    more.job.timeout_ms = 100;
+    more.job.deadline_ms = tp_clock_ms() + 100;
+    assert_int_equal(tp_workers_reserve(w, &more.job).place, TP_PLACE_FREE);     /* it overtakes */
+    tp_workers_submit(w, &more.job);
+    assert_int_equal(tp_workers_ask(w).place, TP_PLACE_FREE);
+    struct task second, third;
+    submit_as(w, &second, 800, 0);
+    assert_true(tp_workers_load(w).wait_ms >= 1600);
+    task_init(&third);
+    third.job.pace = &(struct tp_pace){ .factor = 1e9 };         /* long, so it overtakes nobody */
+    const struct tp_wait wait = tp_workers_reserve(w, &third.job);
+    assert_int_equal(wait.place, TP_PLACE_LONG);
+    assert_true(wait.ms >= 1600);
+    sem_post(&answered);
+    drain(w);
+    tp_job_fini(&at_work.job);
+    tp_job_fini(&waiting.job);
+    tp_job_fini(&more.job);
+    tp_job_fini(&second.job);
+    tp_job_fini(&third.job);
+    tp_workers_free(w);
+}
+
+static void a_job_waits_for_memory_that_another_one_has(void **state)
+{
+    (void)state;
+    enum { MIB = 1 << 20 };
+    struct tp_budget budget;
+    struct task at_work, large, small;
+    tp_budget_init(&budget, 100 * (size_t)MIB);
+    struct tp_workers *w = started_with(&(struct tp_workers_options){ 2, 8, 0, &budget });
+    occupy_counted(w, &at_work, &budget);
+    assert_true(tp_share_reserve(&at_work.job.share, 80 * (size_t)MIB));
+    task_init(&large);
+    task_init(&small);
+    account(&large, &budget);
+    account(&small, &budget);
+    assert_true(reserve(w, &large));
+    large.job.estimate.n_bytes = 50 * (size_t)MIB;
+    tp_workers_submit(w, &large.job);
+    assert_true(reserve(w, &small));
+    tp_workers_submit(w, &small.job);
+    usleep(20000);
+    assert_int_equal(atomic_load(&large.n_done), 0);
+    sem_post(&answered);
+    drain(w);
+    answer_bytes(&large.job);
+    answer_bytes(&small.job);
+    assert_true(begin_of(&large) >= begin_of(&at_work) + 20);
+    tp_job_fini(&large.job);
+    tp_job_fini(&small.job);
+    tp_job_fini(&at_work.job);
+    tp_workers_free(w);
+    assert_int_equal(tp_budget_taken(&budget), 0);
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
+
+static void draining_gives_up_when_its_time_is_over(void **state)
+{
+    (void)state;
+    struct tp_workers *w = started(1, 2);
+    struct task t;
+    occupy(w, &t);
+    assert_false(tp_workers_drain(w, tp_clock_ms() + 5));
+    sem_post(&answered);
+    assert_true(tp_workers_drain(w, INFINITY));
+    tp_job_fini(&t.job);
+    tp_workers_free(w);
+}
 
 static void draining_waits_for_what_was_accepted(void **state)
 {
@@ -302,13 +515,13 @@ static void draining_waits_for_what_was_accepted(void **state)
     enum { N = 8 };
     struct tp_workers *w = started(2, N);
     struct task tasks[N];
-    tp_workers_drain(w);             /* nothing to wait for */
+    drain(w);             /* nothing to wait for */
     for (int i = 0; i < N; i++) {
         task_init(&tasks[i]);
         tasks[i].pause_us = 3000;    /* done() itself is waited for */
         submit(w, &tasks[i]);
     }
-    tp_workers_drain(w);
+    drain(w);
     for (int i = 0; i < N; i++) {
         assert_int_equal(atomic_load(&tasks[i].n_done), 1);
         tp_job_fini(&tasks[i].job);
@@ -359,9 +572,9 @@ static void threads_neither_grow_in_number_nor_stay_behind(void **state)
             for (int j = 0; j < N; j++) {
                 task_init(&tasks[j]);
                 submit(w, &tasks[j]);
-                if (round == 1) tp_workers_drain(w);
+                if (round == 1) drain(w);
             }
-            tp_workers_drain(w);
+            drain(w);
             for (int j = 0; j < N; j++) tp_job_fini(&tasks[j].job);
             assert_int_equal(count_threads(), during);
         }
@@ -379,6 +592,12 @@ int main(void)
         cmocka_unit_test(the_queue_holds_as_many_as_it_is_deep),
         cmocka_unit_test(a_queue_of_no_depth_takes_nothing),
         cmocka_unit_test(jobs_start_in_the_order_of_the_queue),
+        cmocka_unit_test(short_jobs_overtake_long_ones_in_the_queue),
+        cmocka_unit_test(a_short_job_runs_between_the_layers_of_a_long_one),
+        cmocka_unit_test(who_waited_in_vain_is_told_while_another_job_is_at_work),
+        cmocka_unit_test(a_wait_beyond_the_bound_or_the_deadline_is_not_begun),
+        cmocka_unit_test(a_job_waits_for_memory_that_another_one_has),
+        cmocka_unit_test(draining_gives_up_when_its_time_is_over),
         cmocka_unit_test(draining_waits_for_what_was_accepted),
         cmocka_unit_test(freeing_finishes_what_is_queued),
         cmocka_unit_test(threads_neither_grow_in_number_nor_stay_behind),
