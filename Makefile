@@ -18,7 +18,7 @@ ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
 VERSION := $(shell sed -n 's/.*TP_VERSION "\(.*\)"/\1/p' include/tidepool.h)
 
 LIB_PACKAGES := jansson libdeflate libjpeg spng libwebp libprotobuf-c
-PACKAGES := libmicrohttpd libseccomp $(LIB_PACKAGES)
+PACKAGES := libmicrohttpd gnutls libseccomp $(LIB_PACKAGES)
 # Jumps and returns only where they belong, on processors that watch over it.
 BRANCHES-x86_64  := -fcf-protection=full
 BRANCHES-aarch64 := -mbranch-protection=standard
@@ -56,15 +56,15 @@ APP_SRC  := src/main.c $(wildcard src/service/*.c src/http/*.c src/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o) $(ISA:%=$(BUILD)/obj/kernels/table.%.o) \
 	$(BUILD)/obj/gen/onnx.pb-c.o
 APP_OBJ  := $(APP_SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/openapi.o
-UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) src/http/keys.c \
-	$(addprefix src/http/,cors.c presence.c watch.c) src/cli/flags.c src/cli/inputs.c \
-	src/cli/outputs.c)
+UNIT_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/service/*.c) \
+	$(addprefix src/http/,cors.c keys.c presence.c tls.c tls_client.c watch.c) \
+	$(addprefix src/cli/,flags.c inputs.c outputs.c))
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 # Asked once, and not before something is compiled: `make serve` may have to install them first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 LIB_LIBS   = $(shell pkg-config --libs $(LIB_PACKAGES)) -lm
-APP_LIBS   = $(shell pkg-config --libs libmicrohttpd libseccomp) -lpthread
+APP_LIBS   = $(shell pkg-config --libs libmicrohttpd gnutls libseccomp) -lpthread
 
 all: $(BUILD)/tidepool $(BUILD)/libtidepool.a
 
@@ -110,7 +110,7 @@ $(ISA:%=$(BUILD)/obj/kernels/table.%.o): $(BUILD)/obj/kernels/table.%.o: src/ker
 # and with what of the application can be tested without a server.
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/obj/tests/ref.o $(BUILD)/obj/tests/check.o $(UNIT_OBJ) $(BUILD)/libtidepool.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -MF $@.d -Itests -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS) -lseccomp
+	$(CC) $(CPPFLAGS) -MF $@.d -Itests -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(filter %.o %.a,$^) -lcmocka $(LIB_LIBS) -lseccomp -lgnutls
 
 # ONNX's own operator tests; test-onnx prints its tables.
 $(BUILD)/tests/onnx_suite: $(wildcard tests/onnx/*.c tests/onnx/*.h) $(BUILD)/libtidepool.a

@@ -5,9 +5,9 @@
 #   scripts/check-layers.sh --self-test     proves on small made-up trees that each rule bites
 #
 # Floors: a file includes only its own floor and floors below. Doors: a third-party header is included
-# by one room only, an image library by one file only, protobuf-c by formats/onnx* only; OpenMP stays in
-# ops/. Prints one line for each violation (file:line: what; what would be right) and exits 1 when there
-# is any.
+# by one room only, an image library by one file only, protobuf-c by formats/onnx*, GnuTLS by http/tls*
+# only; OpenMP stays in ops/. Prints one line for each violation (file:line: what; what would be right)
+# and exits 1 when there is any.
 set -euo pipefail
 
 check() {
@@ -25,7 +25,7 @@ check() {
       for (i = 1; i <= n; i += 2) { level[f[i]] = f[i + 1]; by_level[f[i + 1]] = f[i] "/" }
       by_level[7] = "cli/ or main.c"
       # A room is where a library may be known; "one" says that a single file of it may.
-      split("microhttpd.h http/ jansson.h formats/ turbojpeg.h formats/ jpeglib.h formats/ " \
+      split("microhttpd.h http/ gnutls/ http/tls* jansson.h formats/ turbojpeg.h formats/ jpeglib.h formats/ " \
             "spng.h formats/ webp/ formats/ libdeflate.h formats/ omp.h ops/ protobuf-c/ formats/onnx* " \
             "onnx.pb-c.h formats/onnx* seccomp.h service/ linux/landlock.h service/", d, " ")
       for (i = 1; i in d; i += 2) door[d[i]] = d[i + 1]
@@ -57,7 +57,7 @@ check() {
     /^[ \t]*#[ \t]*include[ \t]*</ {
       header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
       key = header
-      if (header ~ /^(webp|protobuf-c)\//) sub(/\/.*/, "/", key)
+      if (header ~ /^(webp|protobuf-c|gnutls)\//) sub(/\/.*/, "/", key)
       if (!(key in door)) next
       prefix = door[key]; sub(/\*$/, "", prefix)
       if (index(path, prefix) != 1)
@@ -131,6 +131,8 @@ graph/onnx.c|#include <protobuf-c/protobuf-c.h>|only formats/onnx*
 formats/net.h|#include "onnx.pb-c.h"|names no floor
 service/a.c|#include <seccomp.h>|
 cli/a.c|#include <seccomp.h>|only service/
+http/tls.c http/tls_client.c|#include <gnutls/x509.h>|
+http/server.c|#include <gnutls/gnutls.h>|only http/tls*
 service/a.c service/b.c|#include <linux/landlock.h>|second file
 CASES
   mkdir -p "$tmp/odd/util"

@@ -10,26 +10,26 @@
 # Where everything is there already it changes and prints nothing.
 set -euo pipefail
 
-debian=(gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev libjpeg-dev libspng-dev libwebp-dev libdeflate-dev
-  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libseccomp-dev)
-fedora=(gcc make pkgconf-pkg-config libmicrohttpd-devel jansson-devel libjpeg-turbo-devel libspng-devel
+debian=(gcc make pkg-config libc6-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev libjpeg-dev libspng-dev
+  libwebp-dev libdeflate-dev libprotobuf-c-dev protobuf-c-compiler libyaml-dev libseccomp-dev)
+fedora=(gcc make pkgconf-pkg-config libmicrohttpd-devel gnutls-devel jansson-devel libjpeg-turbo-devel libspng-devel
   libwebp-devel libdeflate-devel protobuf-c-devel protobuf-c-compiler libyaml-devel libseccomp-devel)
-alpine=(build-base pkgconf libmicrohttpd-dev jansson-dev libjpeg-turbo-dev libspng-dev libwebp-dev libdeflate-dev
-  protobuf-c-dev protobuf-c-compiler yaml-dev libseccomp-dev linux-headers)
-brew=(gcc make pkgconf libmicrohttpd jansson jpeg-turbo libspng webp libdeflate protobuf-c libyaml libseccomp)
-modules=(libmicrohttpd jansson libdeflate libjpeg spng libwebp libprotobuf-c yaml-0.1 libseccomp)
+alpine=(build-base pkgconf libmicrohttpd-dev gnutls-dev jansson-dev libjpeg-turbo-dev libspng-dev
+  libwebp-dev libdeflate-dev protobuf-c-dev protobuf-c-compiler yaml-dev libseccomp-dev linux-headers)
+brew=(gcc make pkgconf libmicrohttpd gnutls jansson jpeg-turbo libspng webp libdeflate protobuf-c libyaml libseccomp)
+modules=(libmicrohttpd gnutls jansson libdeflate libjpeg spng libwebp libprotobuf-c yaml-0.1 libseccomp)
 tools=(cc make pkg-config protoc-c)
 foreign=                             # another architecture whose libraries are installed beside
 
 for what in "$@"; do
   case $what in
   test)
-    debian+=(libcmocka-dev bats curl jq shellcheck libonnx-testdata)
-    fedora+=(libcmocka-devel bats curl jq ShellCheck)
-    alpine+=(cmocka-dev bats curl jq shellcheck)
-    brew+=(cmocka bats-core curl jq shellcheck)
+    debian+=(libcmocka-dev bats curl jq openssl shellcheck libonnx-testdata)
+    fedora+=(libcmocka-devel bats curl jq openssl ShellCheck)
+    alpine+=(cmocka-dev bats curl jq openssl shellcheck)
+    brew+=(cmocka bats-core curl jq openssl shellcheck)
     modules+=(cmocka)
-    tools+=(bats curl jq shellcheck)
+    tools+=(bats curl jq openssl shellcheck)
     ;;
   bench)
     debian+=(g++ libsimdjson-dev)
@@ -46,7 +46,7 @@ for what in "$@"; do
   arm64)
     foreign=arm64
     debian+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
-    debian+=({libgomp1,libmicrohttpd-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev}:arm64)
+    debian+=({libgomp1,libmicrohttpd-dev,libgnutls28-dev,libjansson-dev,libjpeg-dev,libspng-dev,libwebp-dev}:arm64)
     debian+=({libprotobuf-c-dev,libdeflate-dev,libseccomp-dev,libcmocka-dev}:arm64)
     tools+=(aarch64-linux-gnu-gcc qemu-aarch64)
     ;;

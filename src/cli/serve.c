@@ -13,6 +13,7 @@
 #include "http/cors.h"
 #include "http/keys.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "service/loader.h"
 #include "service/process.h"
 #include "service/sandbox.h"
@@ -29,7 +30,7 @@ struct settings {
     int threads, queue_depth, queue_seconds, drain_seconds;
     size_t memory_budget;            /* 0: by the system's memory */
     bool model_control, insecure, no_sandbox;
-    const char *api_key, *api_key_file, *cors_origins;
+    const char *api_key, *api_key_file, *cors_origins, *tls_cert, *tls_key;
     const char *log_level, *log_format, *log_requests;
 };
 
@@ -50,6 +51,14 @@ static void reload_keys(struct tp_keys *keys)
     if (!tp_keys_reload(keys, &err))
         tp_log(TP_LOG_ERROR, "the keys stay as they were: %s", err.message);
     else if (keys) tp_log(TP_LOG_INFO, "the keys were read again");
+}
+
+static void reload_tls(struct tp_tls *tls)
+{
+    struct tp_err err = { 0 };
+    if (!tp_tls_reload(tls, &err))
+        tp_log(TP_LOG_ERROR, "the certificate stays as it was: %s", err.message);
+    else if (tls) tp_log(TP_LOG_INFO, "the certificate was read again");
 }
 
 /* As tp_server_start() will understand it ("0" is 0.0.0.0), which refuses what is no address. */
@@ -78,14 +87,15 @@ static bool setup_keys(struct settings *s, struct tp_err *err)
 }
 
 /* Blocks until SIGTERM or SIGINT, which every thread has blocked, and names it. At SIGHUP the
- * models and the keys are read again. */
+ * models, the keys and the certificate are read again. */
 static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loader,
-                                struct tp_keys *keys)
+                                const struct tp_server_options *http)
 {
     int number = 0;
     while (sigwait(signals, &number) || number == SIGHUP)
         if (number == SIGHUP) {
-            reload_keys(keys);
+            reload_keys(http->keys);
+            reload_tls(http->tls);
             tp_loader_again(loader);
         }
     return number == SIGTERM ? "SIGTERM" : "SIGINT";
@@ -112,15 +122,16 @@ struct news {                        /* what the first load's end is told with *
 static void loaded(void *ctx)
 {
     struct news *n = ctx;
+    const char *scheme = n->settings->http.tls ? "https" : "http";
     if (!n->told && tp_server_admin_port(n->server))
-        tp_log(TP_LOG_INFO, "health and metrics alone on http://%s:%d", n->settings->http.host,
-               tp_server_admin_port(n->server));
+        tp_log(TP_LOG_INFO, "health and metrics alone on %s://%s:%d", scheme,
+               n->settings->http.host, tp_server_admin_port(n->server));
     if (!n->told)
         tp_log(TP_LOG_INFO,
-               "tidepool %s serves %d models on http://%s:%d (%s kernels, %d compute threads, "
+               "tidepool %s serves %d models on %s://%s:%d (%s kernels, %d compute threads, "
                "libmicrohttpd %s)",
-               TP_VERSION, n->models->n_served, n->settings->http.host, tp_server_port(n->server),
-               tp_cpu_name(), n->n_threads, tp_server_library());
+               TP_VERSION, n->models->n_served, scheme, n->settings->http.host,
+               tp_server_port(n->server), tp_cpu_name(), n->n_threads, tp_server_library());
     else
         tp_log(TP_LOG_INFO, "the models' folder is read again: %d models", n->models->n_served);
     n->told = true;
@@ -224,8 +235,8 @@ static bool serve(struct settings *s, struct tp_err *err)
     int n_threads = tp_cpu_count();
     if (s->threads && s->threads < n_threads) n_threads = s->threads;
 
-    const char *const files[] = { s->api_key_file };
-    tp_sandbox_files(&sandbox, s->models, files, 1);
+    const char *const files[] = { s->api_key_file, s->tls_cert, s->tls_key };
+    tp_sandbox_files(&sandbox, s->models, files, sizeof files / sizeof *files);
     if (!tp_init(err)) goto out;
     if (!tp_sink_open(&log, STDERR_FILENO, tp_log_lost, err)) goto out;
     tp_log_through(log);
@@ -244,7 +255,7 @@ static bool serve(struct settings *s, struct tp_err *err)
     if (!tp_loader_start(&loader, &models, n_threads, loaded, &news, err)) goto out;
     if (s->model_control) tp_server_allow_control(server, loader);
 
-    const char *why = wait_for_end(&signals, loader, s->http.keys);
+    const char *why = wait_for_end(&signals, loader, &s->http);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
     allow_second_signal();
     tp_models_end_loading(&models);
@@ -279,6 +290,9 @@ int tp_cli_serve(int argc, char **argv)
           "clients must show this key; others see it in ps, so better in the environment" },
         { "api-key-file", TP_FLAG_TEXT, &s.api_key_file, 0, 0, "FILE",
           "or one of these: name:key, one a line" },
+        { "tls-cert", TP_FLAG_TEXT, &s.tls_cert, 0, 0, "FILE",
+          "HTTPS with this certificate (PEM, with those that lead to a root)" },
+        { "tls-key", TP_FLAG_TEXT, &s.tls_key, 0, 0, "FILE", "its private key (PEM)" },
         { "cors-origin", TP_FLAG_TEXT, &s.cors_origins, 0, 0, "LIST",
           "web pages that may ask: https://a.example,https://b.example, or *" },
         { "insecure", TP_FLAG_SWITCH, &s.insecure, 0, 0, "",
@@ -323,7 +337,8 @@ int tp_cli_serve(int argc, char **argv)
     int n_words, status;
     if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
     struct tp_cors *cors = NULL;
-    if (setup_log(&s, &err) && setup_keys(&s, &err) && tp_cors_open(&cors, s.cors_origins, &err)) {
+    if (setup_log(&s, &err) && setup_keys(&s, &err) && tp_cors_open(&cors, s.cors_origins, &err) &&
+        tp_tls_open(&s.http.tls, s.tls_cert, s.tls_key, &err)) {
         s.http.cors = cors;
         status = serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
     } else {
@@ -332,5 +347,6 @@ int tp_cli_serve(int argc, char **argv)
     }
     tp_cors_free(cors);
     tp_keys_free(s.http.keys);
+    tp_tls_free(s.http.tls);
     return status;
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/utf8.h"
 #include "formats/float_read.h"
 #include "formats/json_scan.h"
@@ -35,6 +36,7 @@
 enum {
     HEAP_FLOOR_BYTES = 8 << 20,
     HEAP_STEP_BYTES = 64 << 10,
+    TRIM_FROM_BYTES = 4 << 20,       /* a document of that, in pieces, leaves holes behind */
     HEAP_FACTOR = 10,
     HEAP_FACTOR_SMALL = 16,
     SMALL_BYTES = 1 << 20,
@@ -52,7 +54,7 @@ static size_t heap_limit(size_t n_bytes)
 
 static _Thread_local struct {
     size_t limit_bytes;              /* 0: no parse is going on, nothing is counted */
-    size_t used_bytes;
+    size_t used_bytes, most_bytes;   /* now, and ever */
     struct tp_arena *arena;          /* on whose account, in steps */
     size_t charged_bytes;
     bool beyond_limit, out_of_memory;
@@ -86,6 +88,7 @@ static void *heap_alloc(size_t n_bytes)
         heap.spare_bytes = 0;
     }
     heap.used_bytes += malloc_usable_size(p);
+    if (heap.used_bytes > heap.most_bytes) heap.most_bytes = heap.used_bytes;
     return p;
 }
 
@@ -210,6 +213,13 @@ static bool restore_strings(const struct tp_json *doc, json_t *root)
     return true;
 }
 
+/* Gives a large one's memory back to the system, not just to the allocator. */
+static void let_go(json_t *root, size_t n_bytes)
+{
+    json_decref(root);
+    if (n_bytes >= TRIM_FROM_BYTES) tp_heap_trim();
+}
+
 /* Reads what the scan left over, into doc->root. */
 static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
 {
@@ -220,7 +230,7 @@ static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
     if (!heap.spare) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
     heap.beyond_limit = heap.out_of_memory = false;
     heap.arena = s->arena;
-    heap.used_bytes = heap.charged_bytes = s->heap_bytes;
+    heap.used_bytes = heap.most_bytes = heap.charged_bytes = s->heap_bytes;
     heap.limit_bytes = s->heap_limit;
     json_t *root = json_load_callback(feed, &r, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
                                       JSON_DECODE_ANY, &error);
@@ -230,9 +240,10 @@ static bool read_document(const struct tp_json_scan *s, struct tp_json *doc)
 
     if (root && !heap_refused()) {
         doc->root = root;
+        doc->heap_bytes = heap.used_bytes - s->heap_bytes;
         return true;
     }
-    json_decref(root);
+    let_go(root, heap_refused() ? heap.most_bytes : 0);
     if (heap.beyond_limit) return tp_json_scan_fail_heap(s);
     if (heap.out_of_memory && s->arena->share) return tp_arena_fail(s->arena, s->err);
     if (heap.out_of_memory) return tp_fail(s->err, TP_NO_MEMORY, "%s: out of memory", s->what);
@@ -261,7 +272,7 @@ bool tp_json_parse(struct tp_json *doc, const char *text, size_t n_bytes, struct
 
 void tp_json_fini(struct tp_json *doc)
 {
-    json_decref(doc->root);
+    let_go(doc->root, doc->heap_bytes);
     doc->root = NULL;
 }
 

@@ -19,6 +19,7 @@ struct tp_json_span;                 /* one array of numbers in the text */
 
 struct tp_json {
     json_t *root;
+    size_t heap_bytes;               /* that root takes */
     const char *text;                /* the caller's; must outlive this */
     struct tp_json_span *spans;      /* in the order of the text, in the arena */
     int n_spans;

@@ -18,6 +18,7 @@
 #include "http/exchange.h"
 #include "http/policy.h"
 #include "http/routes.h"
+#include "http/tls.h"
 #include "service/access.h"
 
 enum {
@@ -332,7 +333,7 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
     tp_policy_request_id(ex);
     ex->presence.fd =
         MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    ex->presence.may_ask = !strcmp(version, MHD_HTTP_VERSION_1_1);
+    ex->presence.may_ask = !ex->server->options.tls && !strcmp(version, MHD_HTTP_VERSION_1_1);
     snprintf(ex->method, sizeof ex->method, "%s", method);
     tp_trace_read(MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "traceparent"),
                   ex->trace);
@@ -526,9 +527,11 @@ static struct MHD_Daemon *listen_on(const struct tp_server_options *o, struct do
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
                      MHD_USE_ERROR_LOG;
     if (address->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
+    if (o->tls) flags |= MHD_USE_TLS;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, door,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,   /* first, so that it sees the rest */
+        MHD_OPTION_ARRAY, tp_tls_options(o->tls),
         MHD_OPTION_SOCK_ADDR, address->ai_addr,
         MHD_OPTION_NOTIFY_CONNECTION, connect_or_close, door,
         MHD_OPTION_URI_LOG_CALLBACK, begin, door,
@@ -562,6 +565,9 @@ static bool open_door(struct tp_server *s, struct door *door, int port, struct t
     const struct tp_server_options *o = &s->options;
     struct addrinfo *address = NULL;
     door->server = s;
+    if (o->tls && !MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK2))
+        return tp_fail(err, TP_UNAVAILABLE, "--tls-cert: libmicrohttpd %s is built without TLS "
+                       "here", MHD_get_version());
     if (!resolve(o->host, port, &address, err)) return false;
     errno = 0;
     door->daemon = listen_on(o, door, address);
@@ -580,7 +586,7 @@ static bool start_watch(struct tp_server *s, struct tp_err *err)
     const struct tp_watch_options w = {
         .header_ms = o->header_seconds * 1000, .idle_ms = o->idle_seconds * 1000,
         .body_ms = o->body_seconds * 1000, .min_rate = o->min_rate,
-        .max_connections = o->max_connections, .may_write = true,
+        .max_connections = o->max_connections, .may_write = !o->tls,
     };
     return tp_watch_start(&s->watch, &w, err);
 }

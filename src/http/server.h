@@ -12,6 +12,7 @@
 struct tp_cors;
 struct tp_keys;
 struct tp_server;
+struct tp_tls;
 
 struct tp_server_options {
     const char *host;                /* a numeric address, or "localhost" */
@@ -27,6 +28,7 @@ struct tp_server_options {
     int request_seconds;             /* from a request's line to its answer; 0: no deadline */
     struct tp_limits limits;
     struct tp_keys *keys;            /* borrowed; NULL: none is asked for */
+    struct tp_tls *tls;              /* borrowed; NULL: plain HTTP */
 };
 
 /* Starts to listen and answer. `models` and `workers` are borrowed and must outlive it. */

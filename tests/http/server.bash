@@ -8,18 +8,18 @@ start_server() {
   SERVER_LOG=$(mktemp "$BATS_FILE_TMPDIR/server.XXXXXX")
   "$TIDEPOOL_BIN" serve --port 0 "$@" 2>"$SERVER_LOG" 3>&- &
   SERVER_PID=$!
-  local port="" i
+  local found="" i
   for ((i = 0; i < 200; i++)); do
-    port=$(sed -n 's/.*on http:\/\/[^ ]*:\([0-9]*\) .*/\1/p' "$SERVER_LOG")
-    [ -n "$port" ] && break
+    found=$(sed -n 's/.*on \(https*\):\/\/[^ ]*:\([0-9]*\) .*/\1 \2/p' "$SERVER_LOG")
+    [ -n "$found" ] && break
     kill -0 "$SERVER_PID" 2>/dev/null || break
     sleep 0.05
   done
-  if [ -z "$port" ]; then
+  if [ -z "$found" ]; then
     cat "$SERVER_LOG" >&2
     return 1
   fi
-  URL=http://127.0.0.1:$port
+  URL=${found% *}://127.0.0.1:${found#* }
   export URL SERVER_PID SERVER_LOG
 }
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """client.py - one client that is slow in one way; prints what it got, and when it was cut.
 
-usage: client.py PORT head|body|chunks|reader|idle|upload|hold [N]
+usage: client.py PORT head|body|chunks|reader|idle|upload|hello|hold [N]
+
+With TLS=1 in the environment it speaks TLS; `hello` never gets as far.
 """
+import os
 import select
 import socket
+import ssl
 import sys
 import time
 
@@ -12,6 +16,7 @@ PORT, HOW = int(sys.argv[1]), sys.argv[2]
 N = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 POST = b"POST /v1/models/gist/features HTTP/1.1\r\nHost: a\r\nX-Request-Id: slow-body\r\n"
 GIVE_UP = 25
+TLS = os.environ.get("TLS") == "1"
 
 
 def connect(receive_bytes=0):
@@ -19,6 +24,10 @@ def connect(receive_bytes=0):
     if receive_bytes:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     s.connect(("127.0.0.1", PORT))
+    if TLS and HOW != "hello":
+        anyone = ssl.create_default_context()
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        s = anyone.wrap_socket(s)
     return s
 
 
@@ -55,7 +64,7 @@ def read_slowly(s):
             return b"", time.monotonic() - start
         if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             return b"", time.monotonic() - start
-        s.recv(5, socket.MSG_DONTWAIT | socket.MSG_PEEK) if select.select([s], [], [], 0)[0] else None
+        s.recv(5, socket.MSG_DONTWAIT | socket.MSG_PEEK) if not TLS and select.select([s], [], [], 0)[0] else None
     return b"", None
 
 
@@ -85,6 +94,10 @@ def main():
         got, cut = drip(connect(), b"", 0.2) if N == 0 else idle_after_reply()
     elif HOW == "reader":
         got, cut = read_slowly(connect(receive_bytes=1024))
+    elif HOW == "hello":
+        s = connect()
+        s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello of 508 bytes begins
+        got, cut = drip(s, b"\0", 0.2)
     elif HOW == "upload":
         got, cut = upload(connect(), 1000000, 6)
     else:
