@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
+#include "base/cpu.h"
 #include "cli/cli.h"
 
 static const struct {
@@ -33,12 +35,18 @@ static void usage(FILE *to)
 /* libgomp reads from the environment, before main(), for how long idle threads spin. By default
  * that is milliseconds: where something else wants a processor too (a second worker, a neighbour) a
  * network of 25 layers took 20 to 120 ms; with a spin of some 20 us, 0.7 to 5. So the program
- * starts itself once more with that, unless the user has said otherwise. Failing to is no
- * failure. */
+ * starts itself once more with that, unless the user has said otherwise; under a quota, which
+ * counts what is spun, with no spin at all. Failing to is no failure. */
 static void settle_openmp(char **argv)
 {
+    struct tp_cgroup g;
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-    if (!setenv("GOMP_SPINCOUNT", "10000", 1)) execv("/proc/self/exe", argv);
+    tp_cgroup_open(&g, NULL, NULL);
+    const double quota = tp_cgroup_cpus(&g);
+    const bool spin = quota <= 0 || quota >= tp_cpu_allowed(NULL, 0);
+    const int failed = spin ? setenv("GOMP_SPINCOUNT", "10000", 1)
+                            : setenv("OMP_WAIT_POLICY", "passive", 1);
+    if (!failed) execv("/proc/self/exe", argv);
 }
 
 int main(int argc, char **argv)

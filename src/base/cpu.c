@@ -3,92 +3,9 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
-
-/* "150000 100000" or "max 100000": the quota in processors, 0 for none. */
-static double read_cpu_max(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    if (!f) return 0;
-    double quota = 0, period = 0;
-    int n = fscanf(f, "%lf %lf", &quota, &period);
-    fclose(f);
-    return n == 2 && quota > 0 && period > 0 ? quota / period : 0;
-}
-
-static double read_number(const char *dir, const char *file)
-{
-    char path[PATH_BYTES + 64];
-    double value = 0;
-    snprintf(path, sizeof path, "%s/%s", dir, file);
-    FILE *f = fopen(path, "re");
-    if (!f) return 0;
-    if (fscanf(f, "%lf", &value) != 1) value = 0;
-    fclose(f);
-    return value;
-}
-
-static double lesser(double a, double b)     /* 0 = no limit */
-{
-    if (a <= 0) return b;
-    return b <= 0 || a < b ? a : b;
-}
-
-/* The least quota from the process's own group up to the root: each of them binds. */
-static double walk_v2(const char *root, const char *group)
-{
-    char dir[PATH_BYTES], path[PATH_BYTES + 16];
-    double least = 0;
-    snprintf(dir, sizeof dir, "%s%s", root, group);
-    size_t root_length = strlen(root);
-    for (;;) {
-        snprintf(path, sizeof path, "%s/cpu.max", dir);
-        least = lesser(least, read_cpu_max(path));
-        char *slash = strrchr(dir, '/');
-        if (!slash || (size_t)(slash - dir) < root_length) return least;
-        *slash = '\0';
-    }
-}
-
-static double read_v1(const char *dir)
-{
-    double quota = read_number(dir, "cpu.cfs_quota_us");
-    double period = read_number(dir, "cpu.cfs_period_us");
-    return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-double tp_cpu_quota(const char *cgroup_root, const char *proc_cgroup)
-{
-    char line[PATH_BYTES], dir[2 * PATH_BYTES];
-    double least = 0;
-    FILE *f = fopen(proc_cgroup, "re");
-    if (!f) return 0;
-    while (fgets(line, sizeof line, f)) {    /* "0::/a/b" (v2) or "4:cpu,cpuacct:/a/b" (v1) */
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':');
-        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group) continue;
-        *group++ = '\0';
-        controllers++;
-        if (!*controllers) {
-            least = lesser(least, walk_v2(cgroup_root, group));
-        } else if (!strcmp(controllers, "cpu") || !strncmp(controllers, "cpu,", 4) ||
-                   strstr(controllers, ",cpu,") ||
-                   (strlen(controllers) > 4 &&
-                    !strcmp(controllers + strlen(controllers) - 4, ",cpu"))) {
-            snprintf(dir, sizeof dir, "%s/cpu%s", cgroup_root, group);
-            least = lesser(least, read_v1(dir));
-            snprintf(dir, sizeof dir, "%s/cpu", cgroup_root);
-            least = lesser(least, read_v1(dir));
-        }
-    }
-    fclose(f);
-    return least;
-}
+#include "base/cgroup.h"
 
 /* The kernel wants a mask at least as long as its own, whose length it does not tell. */
 int tp_cpu_allowed(int *cpus, int max)
@@ -120,12 +37,18 @@ void tp_cpu_pin(int cpu)
     CPU_FREE(set);
 }
 
-int tp_cpu_count(void)
+int tp_cpu_within(double quota)
 {
     int n = tp_cpu_allowed(NULL, 0);
-    double quota = tp_cpu_quota("/sys/fs/cgroup", "/proc/self/cgroup");
     if (quota > 0 && quota < n) n = (int)quota;
     return n < 1 ? 1 : n;
+}
+
+int tp_cpu_count(void)
+{
+    struct tp_cgroup g;
+    tp_cgroup_open(&g, NULL, NULL);
+    return tp_cpu_within(tp_cgroup_cpus(&g));
 }
 
 size_t tp_cpu_cache_bytes(int level)

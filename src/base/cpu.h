@@ -9,6 +9,9 @@
  * a thread more would be throttled half of the time. */
 int tp_cpu_count(void);
 
+/* The same under that quota (tp_cgroup_cpus(); 0: none). */
+int tp_cpu_within(double quota);
+
 /* Lists the processors that the calling thread may run on (kernel numbers), at most `max` of them.
  * Returns how many there are, at least 1. */
 int tp_cpu_allowed(int *cpus, int max);
@@ -19,9 +22,5 @@ size_t tp_cpu_cache_bytes(int level);
 
 /* Binds the calling thread to one processor. Best effort: a refusal changes nothing. */
 void tp_cpu_pin(int cpu);
-
-/* The quota alone, read beneath `cgroup_root` ("/sys/fs/cgroup") for the process that
- * `proc_cgroup` ("/proc/self/cgroup") describes. Processors, or 0 where there is none. */
-double tp_cpu_quota(const char *cgroup_root, const char *proc_cgroup);
 
 #endif

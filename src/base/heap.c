@@ -7,6 +7,9 @@
  * such blocks within arenas, one per thread, which only shrink from their ends. */
 enum { ARENAS = 2, MAP_FROM_BYTES = 4 << 20, TRIM_FROM_BYTES = 8 << 20 };
 
+/* What is given back costs page faults when it is needed again: not for what every request uses. */
+enum { WORTH_BYTES = 16 << 20 };
+
 #ifdef __GLIBC__
 void tp_heap_setup(void)
 {
@@ -16,7 +19,13 @@ void tp_heap_setup(void)
 }
 
 void tp_heap_trim(void) { malloc_trim(0); }
+
+void tp_heap_trim_if_worth(void)
+{
+    if (mallinfo2().fordblks >= WORTH_BYTES) malloc_trim(0);
+}
 #else
 void tp_heap_setup(void) {}
 void tp_heap_trim(void) {}
+void tp_heap_trim_if_worth(void) {}
 #endif

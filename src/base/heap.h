@@ -5,7 +5,10 @@
 /* Once, before threads start: few arenas, and large blocks always mapped by themselves. */
 void tp_heap_setup(void);
 
-/* Gives free memory back to the system. For when little is in use after much was. */
+/* Gives free memory back to the system, from between what is in use too. */
 void tp_heap_trim(void);
+
+/* The same where there is much of it. */
+void tp_heap_trim_if_worth(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/cpu.h"
 #include "base/heap.h"
 #include "base/log.h"
@@ -15,13 +16,13 @@
 #include "http/server.h"
 #include "http/tls.h"
 #include "service/loader.h"
-#include "service/process.h"
+#include "service/memory.h"
 #include "service/sandbox.h"
 
 enum {
     LOG_WAIT_MS = 1000,              /* for who reads the log, at the end */
     STUCK_MS = 500,                  /* for work that was ended to notice */
-    LEAST_LEFT_BYTES = 16 << 20,     /* of the budget, for requests */
+    LOOK_SECONDS = 2,                /* between two looks at the quota and the heap */
 };
 
 struct settings {
@@ -40,8 +41,8 @@ static struct settings defaults(void)
         .http = { .host = "127.0.0.1", .port = 8080, .max_connections = 1024, .idle_seconds = 60,
                   .header_seconds = 10, .body_seconds = 30, .min_rate = 1024, .request_seconds = 60,
                   .limits = tp_limits_default() },
-        .queue_depth = 256, .queue_seconds = 20, .drain_seconds = 20, .log_level = "info", .log_format = "text",
-        .log_requests = "on",
+        .queue_depth = 256, .queue_seconds = 20, .drain_seconds = 20,
+        .log_level = "info", .log_format = "text", .log_requests = "on",
     };
 }
 
@@ -86,19 +87,35 @@ static bool setup_keys(struct settings *s, struct tp_err *err)
                    "it is meant with --insecure", s->http.host);
 }
 
+/* A quota that was changed: fewer threads compute at once, or as many again as at the start. */
+static void follow_quota(struct tp_workers *workers, const struct tp_cgroup *cgroup)
+{
+    const double quota = tp_cgroup_cpus(cgroup);
+    const int before = tp_workers_load(workers).n_threads;
+    const int now = tp_workers_allow(workers, tp_cpu_within(quota));
+    if (now != before)
+        tp_log(TP_LOG_INFO, "the quota is %.2f processors now: %d compute threads, %d before",
+               quota, now, before);
+}
+
 /* Blocks until SIGTERM or SIGINT, which every thread has blocked, and names it. At SIGHUP the
  * models, the keys and the certificate are read again. */
 static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loader,
-                                const struct tp_server_options *http)
+                                const struct tp_server_options *http, struct tp_workers *workers,
+                                const struct tp_cgroup *cgroup)
 {
-    int number = 0;
-    while (sigwait(signals, &number) || number == SIGHUP)
+    for (;;) {
+        const struct timespec most = { .tv_sec = LOOK_SECONDS };
+        const int number = sigtimedwait(signals, NULL, &most);
+        if (number == SIGTERM || number == SIGINT) return number == SIGTERM ? "SIGTERM" : "SIGINT";
         if (number == SIGHUP) {
             reload_keys(http->keys);
             reload_tls(http->tls);
             tp_loader_again(loader);
         }
-    return number == SIGTERM ? "SIGTERM" : "SIGINT";
+        follow_quota(workers, cgroup);
+        tp_heap_trim_if_worth();
+    }
 }
 
 static void allow_second_signal(void)
@@ -162,8 +179,8 @@ static sigset_t block_signals(void)
     return signals;
 }
 
-/* Work that does not notice that it was ended, in the midst of a decoder, say: its threads cannot be
- * joined, so the process ends under them. Its request was accepted and is not answered. */
+/* Work that does not notice that it was ended, in the midst of a decoder, say: its threads cannot
+ * be joined, so the process ends under them. Its request was accepted and is not answered. */
 static void end_if_stuck(struct tp_workers *workers, struct tp_sink *log)
 {
     if (tp_workers_drain(workers, tp_clock_ms() + STUCK_MS)) return;
@@ -190,38 +207,10 @@ static bool setup_log(const struct settings *s, struct tp_err *err)
     return true;
 }
 
-/* Three quarters of what the system has; the rest is for the kernel's buffers of our connections
- * and for neighbours. */
-static size_t default_budget(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    if (pages < 1 || page_bytes < 1) return 0;
-    return (size_t)pages / 4 * 3 * (size_t)page_bytes;
-}
-
-/* What the program takes before any request, and tells how much is left for them. A sixteenth stays
- * free, for what allocators round up. */
-static bool account_program(struct tp_budget *budget, struct tp_err *err)
-{
-    struct tp_process p;
-    const size_t own = tp_process_read(&p) ? (size_t)p.resident_bytes : 0;
-    const size_t limit = budget->limit_bytes;
-    const size_t least = own + limit / 16 + LEAST_LEFT_BYTES;
-    if (limit && limit < least)
-        return tp_fail(err, TP_INVALID_ARGUMENT, "--memory-budget: %zu MiB are too little; the "
-                       "program takes %zu before any request; give at least %zu", limit >> 20,
-                       own >> 20, (own + LEAST_LEFT_BYTES) / 15 * 16 / (1 << 20) + 1);
-    if (!tp_budget_fix(budget, own + limit / 16))
-        return tp_fail(err, TP_INTERNAL, "--memory-budget: nothing is left of it");
-    tp_log(TP_LOG_INFO, "memory: of %zu MiB (--memory-budget) the program takes %zu, %zu stay "
-           "free; models, connections and requests share %zu", limit >> 20, own >> 20, limit >> 24,
-           tp_budget_left(budget) >> 20);
-    return true;
-}
-
 static bool serve(struct settings *s, struct tp_err *err)
 {
     struct tp_budget budget;
+    struct tp_cgroup cgroup;
     struct tp_models models = { 0 };
     struct tp_workers *workers = NULL;
     struct tp_server *server = NULL;
@@ -232,21 +221,24 @@ static bool serve(struct settings *s, struct tp_err *err)
     const sigset_t signals = block_signals();
     tp_heap_setup();
     tp_log(TP_LOG_INFO, "%s (libmicrohttpd %s)", tp_server_framing(), tp_server_library());
-    int n_threads = tp_cpu_count();
+    tp_cgroup_open(&cgroup, NULL, NULL);
+    int n_threads = tp_cpu_within(tp_cgroup_cpus(&cgroup));
     if (s->threads && s->threads < n_threads) n_threads = s->threads;
 
-    const char *const files[] = { s->api_key_file, s->tls_cert, s->tls_key };
+    char quota[sizeof cgroup.root + 16];
+    snprintf(quota, sizeof quota, "%s/cpu.max", cgroup.root);     /* read again while it serves */
+    const char *const files[] = { s->api_key_file, s->tls_cert, s->tls_key, quota };
     tp_sandbox_files(&sandbox, s->models, files, sizeof files / sizeof *files);
     if (!tp_init(err)) goto out;
     if (!tp_sink_open(&log, STDERR_FILENO, tp_log_lost, err)) goto out;
     tp_log_through(log);
     if (!strcmp(s->log_requests, "on")) s->http.log = log;
     if (!tp_models_init(&models, s->models, &s->http.limits, err)) goto out;
-    tp_budget_init(&budget, s->memory_budget ? s->memory_budget : default_budget());
+    tp_memory_budget(&budget, s->memory_budget, &cgroup);
     const struct tp_workers_options work = { n_threads, s->queue_depth, 1e3 * s->queue_seconds,
                                              &budget };
     if (!tp_workers_new(&workers, &work, err)) goto out;
-    if (!account_program(&budget, err)) goto out;
+    if (!tp_memory_account(&budget, err)) goto out;
     models.budget = s->http.budget = &budget;
     if (!tp_server_start(&server, &s->http, &models, workers, err)) goto out;
     tp_sandbox_calls(&sandbox);                    /* before foreign files are read */
@@ -255,7 +247,7 @@ static bool serve(struct settings *s, struct tp_err *err)
     if (!tp_loader_start(&loader, &models, n_threads, loaded, &news, err)) goto out;
     if (s->model_control) tp_server_allow_control(server, loader);
 
-    const char *why = wait_for_end(&signals, loader, &s->http);
+    const char *why = wait_for_end(&signals, loader, &s->http, workers, &cgroup);
     tp_log(TP_LOG_INFO, "%s: draining for at most %d s", why, s->drain_seconds);
     allow_second_signal();
     tp_models_end_loading(&models);

@@ -89,8 +89,14 @@ void tp_estimate_learn(struct tp_job *job, double ms, size_t n_bytes)
     if (now < LEAST_FACTOR) now = LEAST_FACTOR;
     if (now > MOST_FACTOR) now = MOST_FACTOR;
     atomic_store(&job->pace->factor, now);
+    tp_estimate_learn_memory(job, n_bytes);
+}
 
-    /* Up at once, down slowly: too little is refused half way, too much waits a little. */
+/* Up at once, down slowly: too little is refused half way, too much waits a little. */
+void tp_estimate_learn_memory(struct tp_job *job, size_t n_bytes)
+{
+    const struct tp_estimate *e = &job->estimate;
+    if (!job->pace) return;
     const size_t rest = n_bytes > e->input_bytes ? n_bytes - e->input_bytes : 0;
     const size_t before = atomic_load(&job->pace->rest_bytes);
     atomic_store(&job->pace->rest_bytes, rest >= before ? rest : before - (before - rest) / 16);

@@ -30,4 +30,7 @@ struct tp_estimate tp_estimate_make(const struct tp_job *job);
 /* A job that went well has taken ms and n_bytes. job->pace may be NULL: nobody learns. */
 void tp_estimate_learn(struct tp_job *job, double ms, size_t n_bytes);
 
+/* The memory alone: of one that was refused some half way, what it would have had with that. */
+void tp_estimate_learn_memory(struct tp_job *job, size_t n_bytes);
+
 #endif

@@ -496,12 +496,14 @@ static bool work_steps(struct work *w, struct tp_seat *seat)
     return encode(w, done);
 }
 
-static void learn(const struct work *w)
+static void learn(const struct work *w, bool ok)
 {
     struct tp_job *job = w->job;
     const struct tp_timing *t = &job->timing;
-    tp_estimate_learn(job, (t->decode + t->infer + t->encode) * job->n_threads,
-                      job->share.held_bytes - job->body.capacity + w->seat_bytes);
+    const size_t n_bytes = job->share.held_bytes - job->body.capacity + w->seat_bytes;
+    if (ok) tp_estimate_learn(job, (t->decode + t->infer + t->encode) * job->n_threads, n_bytes);
+    else if (job->err.code == TP_UNAVAILABLE)
+        tp_estimate_learn_memory(job, n_bytes + job->share.refused_bytes);
 }
 
 bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
@@ -512,7 +514,7 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     if (job->served && job->kind == TP_JOB_FEATURES)
         tp_stats_record(job->served->stats, &job->timing, job->n_images, ok, tp_stats_now_ms());
     if (w.kept) tp_plans_put(w.plans, w.kept);
-    if (ok) learn(&w);
+    learn(&w, ok);
     tp_model_free(w.own_model);
     tp_request_fini(&w.request);
     tp_arena_fini(&job->arena);

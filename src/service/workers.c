@@ -37,7 +37,9 @@ struct tp_workers {
     struct tp_workers_options options;
     struct tp_queue queue;
     int n_reserved, n_running;
-    int n_free;                      /* threads that no job uses */
+    int n_allowed;                   /* threads that may compute at once */
+    int n_free;                      /* of those, that no job uses; below 0 when fewer are allowed
+                                        than are at work */
     int n_started;
     bool stop;
     int n_workers;
@@ -114,6 +116,7 @@ static void run_job(struct worker *k, struct tp_job *job, struct tp_seat *seat)
     job->done(job);                                /* the job is its owner's again */
     pthread_mutex_lock(&w->lock);
     w->n_running--;
+    dispatch(w);                                   /* memory that it had, or nothing runs now */
     pthread_cond_broadcast(&w->calm);
 }
 
@@ -134,14 +137,14 @@ static void end_expired(struct tp_workers *w)
     }
 }
 
-/* A job known to be short that no thread is free for, where `long_job` has had its own way for as long as it
- * has let others pass. Holds the lock. */
+/* A job known to be short that no thread is free for, where `long_job` has had its own way for as
+ * long as it has let others pass. Holds the lock. */
 static struct tp_job *short_job(struct worker *k, const struct tp_job *long_job)
 {
     struct tp_workers *w = k->all;
     const double so_far = (tp_clock_ms() - k->begun_ms - long_job->lent_ms) * long_job->n_threads;
     const double length = so_far > long_job->estimate.ms ? so_far : long_job->estimate.ms;
-    struct tp_job *job = w->n_free || !w->queue.n || length < LONG_MS ? NULL : next_job(w);
+    struct tp_job *job = w->n_free > 0 || !w->queue.n || length < LONG_MS ? NULL : next_job(w);
     if (!job || !job->estimate.known || job->estimate.ms * SHORT > length) return NULL;
     return long_job->lent_ms * long_job->n_threads <= so_far ? job : NULL;
 }
@@ -228,7 +231,7 @@ bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *op
     pthread_cond_init(&w->calm, &monotonic);
     pthread_condattr_destroy(&monotonic);
     w->options = *options;
-    w->n_free = n_threads;
+    w->n_free = w->n_allowed = n_threads;
     int n = n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS;
     for (int i = 0; i < n; i++) {
         w->workers[i].team = n_threads / (i + 1);
@@ -276,6 +279,18 @@ void tp_workers_free(struct tp_workers *w)
     free(w);
 }
 
+int tp_workers_allow(struct tp_workers *w, int n_threads)
+{
+    pthread_mutex_lock(&w->lock);
+    int n = n_threads < w->options.n_threads ? n_threads : w->options.n_threads;
+    if (n < 1) n = 1;
+    w->n_free += n - w->n_allowed;
+    w->n_allowed = n;
+    dispatch(w);
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
 /* Thread-milliseconds that the jobs at work still need. Holds the lock. */
 static double work_left(const struct tp_workers *w, double now)
 {
@@ -293,14 +308,14 @@ static double work_left(const struct tp_workers *w, double now)
 static double wait_of(const struct tp_workers *w, double due_ms, double now)
 {
     if (!w->queue.n && w->n_free > 0) return 0;
-    return (tp_queue_work_before(&w->queue, due_ms) + work_left(w, now)) / w->options.n_threads;
+    return (tp_queue_work_before(&w->queue, due_ms) + work_left(w, now)) / w->n_allowed;
 }
 
 static enum tp_place place_of(const struct tp_workers *w, double wait_ms)
 {
-    return w->queue.n + w->n_reserved >= w->options.queue_depth                ? TP_PLACE_NONE
-           : w->options.queue_ms > 0 && wait_ms > w->options.queue_ms ? TP_PLACE_LONG
-                                                                      : TP_PLACE_FREE;
+    const struct tp_workers_options *o = &w->options;
+    if (w->queue.n + w->n_reserved >= o->queue_depth) return TP_PLACE_NONE;
+    return o->queue_ms > 0 && wait_ms > o->queue_ms ? TP_PLACE_LONG : TP_PLACE_FREE;
 }
 
 struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job)
@@ -341,7 +356,7 @@ struct tp_workers_load tp_workers_load(struct tp_workers *w)
 {
     const double now = tp_clock_ms();
     pthread_mutex_lock(&w->lock);
-    const struct tp_workers_load load = { w->queue.n, w->n_running, w->options.n_threads,
+    const struct tp_workers_load load = { w->queue.n, w->n_running, w->n_allowed,
                                           wait_of(w, INFINITY, now) };
     pthread_mutex_unlock(&w->lock);
     return load;

@@ -14,7 +14,7 @@ struct tp_workers;
 struct tp_workers_options {
     int n_threads;                   /* that compute at once */
     int queue_depth;                 /* jobs that may wait, */
-    double queue_ms;                 /* each for at most so long, by estimate; 0: as long as it is */
+    double queue_ms;                 /* each for at most so long, by estimate; 0: any time */
     struct tp_budget *budget;        /* of the jobs' memory; NULL: none */
 };
 
@@ -24,6 +24,10 @@ bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *op
 
 /* Waits for all accepted jobs, then ends the threads. NULL is fine. */
 void tp_workers_free(struct tp_workers *w);
+
+/* So many threads may compute at once from now on, at least 1 and never more than it was started
+ * with: jobs at work go on with theirs. Returns how many that are. */
+int tp_workers_allow(struct tp_workers *w, int n_threads);
 
 /* Whether there is a place in the queue, and how long one would wait there. */
 enum tp_place {

@@ -313,7 +313,7 @@ static void jobs_start_in_the_order_of_the_queue(void **state)
     tp_workers_free(w);
 }
 
-/* ---- what is short, what is late, what has no memory ------------------------------------------ */
+/* ---- what is short, what is late, what has no memory ----------------------------------------- */
 
 static sem_t asked, answered;        /* a job at work asks whether it is wanted; it may go on */
 
