@@ -21,8 +21,8 @@
 #include "base/buf.h"
 
 enum {
-    MAX_CHUNK_BYTES = 16 << 20,      /* one colour profile, text or EXIF */
-    MAX_CACHE_BYTES = 32 << 20,      /* all of them */
+    MAX_CHUNK_BYTES = 4 << 20,       /* one colour profile, text or EXIF, unfolded */
+    MAX_CACHE_BYTES = 6 << 20,       /* all of them: a bomb of that costs some 5 ms */
     LEVEL = 2,                       /* zlib's, of what is written: a third of its default's time
                                         for 7% more bytes (edges of a photo as a mosaic) */
 };

@@ -11,9 +11,10 @@ import time
 class Service:
     """tidepool serve on a free port, its log in a file."""
 
-    def __init__(self, binary, *flags):
+    def __init__(self, binary, *flags, **how):
+        """how: of subprocess.Popen."""
         self.log = tempfile.NamedTemporaryFile("r+")
-        self.process = subprocess.Popen([binary, "serve", "--port", "0", *flags], stderr=self.log)
+        self.process = subprocess.Popen([binary, "serve", "--port", "0", *flags], stderr=self.log, **how)
         while not (found := re.search(r"serves .* on http://[^ ]*:(\d+)", self.lines())):
             assert self.process.poll() is None, self.lines()
             time.sleep(0.02)

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""overload.py - more work than there is time for: row 9.
+
+usage: overload.py [BINARY] [SECONDS]        default: build/tidepool 5; full form: 60
+
+The generator keeps the last processor and the service the others, so that neither takes from what is
+measured of the other. Capacity is what 4 clients reach that ask again as soon as they are answered. Then
+requests come by the clock, at once, twice and ten times as many as that, whatever becomes of them. At ten
+times: answers at least 95 % of the peak, the 99th percentile of their time at most twice the sum of one
+request's own time and the queue's bound, that of refusals 10 ms, and the next photo after it within a
+second, in the time that it ordinarily takes.
+"""
+import gc
+import os
+import selectors
+import sys
+import time
+
+from photo import png
+from service import Service, post, whole
+
+binary = sys.argv[1] if len(sys.argv) > 1 else "build/tidepool"
+seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5
+QUEUE_SECONDS = 1
+request = post("/v1/models/gist/features", png(1200, 900))
+
+
+class Client:
+    """One connection with at most one request under way."""
+
+    def __init__(self, service):
+        self.service, self.socket = service, None
+
+    def ask(self, due):
+        if self.socket is None:
+            self.socket = self.service.connect()
+            self.socket.setblocking(False)
+        self.due, self.left, self.answer = due, memoryview(request), b""
+
+    def go_on(self):
+        """The status once the answer is there, 0 as long as it is not, -1 where the connection ended."""
+        try:
+            while self.left:
+                self.left = self.left[self.socket.send(self.left):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.left = b""  # refused before all was sent: the answer may be there to be read
+        try:
+            part = self.socket.recv(65536)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            part = b""
+        self.answer += part
+        status = whole(self.answer)
+        if not part or b"onnection: close" in self.answer and status:
+            self.socket.close()
+            self.socket = None
+        return status or (0 if part else -1)
+
+
+def run(service, rate, duration, most):
+    """Requests by the clock (rate > 0), else each client's as soon as it is answered. (when, status, s) of all."""
+    selector = selectors.DefaultSelector()
+    idle, busy, done = [Client(service) for _ in range(most)], set(), []
+    start = time.monotonic()
+    n_sent = n_skipped = 0
+
+    def give(now):
+        nonlocal n_sent, n_skipped
+        while now < start + duration and (rate == 0 or n_sent < (now - start) * rate):
+            n_sent += 1
+            if not idle:
+                if rate == 0:
+                    return
+                n_skipped += 1
+                continue
+            c = idle.pop()
+            c.ask(time.monotonic())
+            selector.register(c.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, c)
+            busy.add(c)
+
+    while busy or time.monotonic() < start + duration:
+        now = time.monotonic()
+        give(now)
+        if now > start + duration + 20:
+            break
+        for key, _ in selector.select(0.001):
+            c = key.data
+            status = c.go_on()
+            if status:
+                selector.unregister(key.fileobj)
+                busy.discard(c)
+                idle.append(c)
+                done.append((c.due, status, time.monotonic() - c.due))
+            elif not c.left:
+                selector.modify(key.fileobj, selectors.EVENT_READ, c)
+    return done, len(busy), n_skipped
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(p * len(values)))] if values else 0
+
+
+def tell(label, result, duration):
+    done, unanswered, skipped = result
+    good = [t for _, s, t in done if s == 200]
+    refused = [t for _, s, t in done if s == 503]
+    others = len(done) - len(good) - len(refused) + unanswered
+    print(f"{label:10} answered {len(good) / duration:7.1f} a second, p50 {percentile(good, .5) * 1e3:7.1f} ms, "
+          f"p99 {percentile(good, .99) * 1e3:7.1f} ms; refused {len(refused) / duration:7.1f} a second, "
+          f"p50 {percentile(refused, .5) * 1e3:.2f}, p99 {percentile(refused, .99) * 1e3:.2f} ms; neither {others}; not sent {skipped}")
+    return len(good) / duration, percentile(good, .99), percentile(refused, .99), others
+
+
+gc.disable()
+cpus = sorted(os.sched_getaffinity(0))
+os.sched_setaffinity(0, set(cpus[:-1]) or set(cpus))
+service = Service(binary, "--log-requests", "off", "--queue-seconds", str(QUEUE_SECONDS), "--max-connections", "2048")
+os.sched_setaffinity(0, {cpus[-1]})
+run(service, 0, 1, 4)
+own = percentile([t for _, _, t in run(service, 0, 1, 1)[0]], .5)
+print(f"a photo of {len(request)} bytes alone: {own * 1e3:.1f} ms")
+capacity = tell("capacity", run(service, 0, seconds, 4), seconds)[0]
+assert capacity > 0, "no photo was answered"
+tell("1 x", run(service, capacity, seconds, 1500), seconds)
+tell("2 x", run(service, 2 * capacity, seconds, 1500), seconds)
+peak, p99, refusals, others = tell("10 x", run(service, 10 * capacity, seconds, 1500), seconds)
+start = time.monotonic()
+again = run(service, 0, 1, 1)[0]
+first, after = again[0][2], percentile([t for _, _, t in again], .5)
+print(f"afterwards: the first photo {first * 1e3:.1f} ms, then {after * 1e3:.1f} (before: {own * 1e3:.1f})")
+goals = [
+    ("answers at 10 x / capacity", peak / capacity, .95, peak >= .95 * capacity),
+    ("p99 of answers, s", p99, 2 * (own + QUEUE_SECONDS), p99 <= 2 * (own + QUEUE_SECONDS)),
+    ("p99 of refusals, ms", refusals * 1e3, 10, refusals <= .010),
+    ("first photo afterwards, s", first, 1, first <= 1),
+    ("its time then / before", after / own, 1.2, after <= 1.2 * own),
+    ("answered wrongly or not at all", others, 0, others == 0),
+]
+for name, value, goal, reached in goals:
+    print(f"{name}: {value:.2f} (goal {goal:.2f}){'' if reached else '  MISSED'}")
+failed = service.stop() != 0
+sys.exit(failed or not all(g[3] for g in goals))
