@@ -19,6 +19,7 @@
 
 enum {
     TICK_MS = 200,
+    LATE_MS = 1000,                  /* a tick that comes so late: the process stood still */
     CROWDED_MS = 2000,               /* what FIRST and IDLE have when nearly all slots are taken */
     CROWDED_SHARE = 8,               /* that is when less than this part of them is left */
     NAME_BYTES = 132,
@@ -246,6 +247,20 @@ static void look_at(struct tp_watch *w, struct tp_watched *c, uint64_t now)
     if (passed >= allowed && !keeps_the_rate(w, c, word, passed)) cut(w, c, word);
 }
 
+/* The process stood still (SIGSTOP, a sleeping machine), which no client can be blamed for: what
+ * they sent meanwhile was not read. */
+static void forgive(struct tp_watched *c, uint64_t ms, uint64_t now)
+{
+    uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
+    const uint64_t since = (word >> PHASE_BITS) + ms;
+    const uint64_t next = (since < now ? since : now) << PHASE_BITS | phase_of(word);
+    if (phase_of(word) == TP_WATCH_CUT) return;
+    const bool seen = c->seen_word == word;
+    if (atomic_compare_exchange_strong_explicit(&c->word, &word, next, memory_order_acq_rel,
+                                                memory_order_relaxed) && seen)
+        c->seen_word = next;                     /* the same window: its progress still counts */
+}
+
 static void wait_for_tick(struct tp_watch *w)
 {
     struct timespec until;
@@ -261,9 +276,13 @@ static void *watch(void *arg)
     struct tp_watch *w = arg;
     pthread_mutex_lock(&w->lock);
     while (!w->stop) {
-        if (w->n) wait_for_tick(w);
+        const uint64_t before = now_ms();
+        const bool ticks = w->n > 0;
+        if (ticks) wait_for_tick(w);
         else pthread_cond_wait(&w->changed, &w->lock);
-        const uint64_t now = now_ms();
+        const uint64_t now = now_ms(), passed = now - before;
+        if (ticks && passed > TICK_MS + LATE_MS)
+            for (struct tp_watched *c = w->first; c; c = c->next) forgive(c, passed, now);
         for (struct tp_watched *c = w->first; c; c = c->next) look_at(w, c, now);
     }
     pthread_mutex_unlock(&w->lock);

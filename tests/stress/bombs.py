@@ -7,7 +7,6 @@ Each is sent nine times, after one that is not counted; the median of the proces
 be 20 ms. Answered 200 is what is cheap to ignore, such as data behind the last pixel.
 """
 import gzip
-import os
 import struct
 import sys
 import zlib
@@ -68,40 +67,15 @@ bombs = {
 }
 
 
-def cpu_ms(service):
-    """That all threads have had; they are there for as long as the service is."""
-    tasks = f"/proc/{service.process.pid}/task"
-    total = 0
-    for task in os.listdir(tasks):
-        with open(f"{tasks}/{task}/schedstat") as f:
-            total += int(f.read().split()[0])
-    return total / 1e6
-
-
-def ask(service, request):
-    answer = b""
-    with service.connect() as s:
-        try:
-            s.sendall(request)
-        except OSError:
-            pass
-        while not whole(answer):
-            part = s.recv(65536)
-            if not part:
-                break
-            answer += part
-    return whole(answer)
-
-
 service = Service(binary, "--log-requests", "off")
 reached = True
 for name, request in bombs.items():
-    ask(service, request)
+    whole(service.ask(request))
     times, statuses = [], set()
     for _ in range(EACH):
-        before = cpu_ms(service)
-        statuses.add(ask(service, request))
-        times.append(cpu_ms(service) - before)
+        before = service.cpu_ms()
+        statuses.add(whole(service.ask(request)))
+        times.append(service.cpu_ms() - before)
     median = sorted(times)[EACH // 2]
     good = median <= MOST_MS and statuses <= {200, 400, 413, 415}
     reached = reached and good

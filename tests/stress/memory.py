@@ -41,25 +41,6 @@ def figures(service):
     return {name: int(re.search(name + r":\s+(\d+)", text)[1]) / 1024 for name in ("VmHWM", "VmRSS")}
 
 
-def ask(service, request):
-    """The status, or "ended" where the connection was closed on a body that was not wanted any more."""
-    answer = b""
-    try:
-        with service.connect() as s:
-            try:
-                s.sendall(request)
-            except OSError:
-                pass
-            while not whole(answer):
-                part = s.recv(1 << 16)
-                if not part:
-                    break
-                answer += part
-    except OSError:
-        pass
-    return whole(answer) or "ended"
-
-
 service = Service(binary, "--log-requests", "off", "--memory-budget", f"{BUDGET_MIB}M", "--max-body", str(MAX_BODY),
                   "--body-timeout", "10", "--request-timeout", "20")
 before = figures(service)
@@ -67,7 +48,7 @@ tally, lock = {}, threading.Lock()
 
 
 def one(name, request):
-    status = ask(service, request)
+    status = whole(service.ask(request)) or "ended"
     with lock:
         tally.setdefault(name, {}).setdefault(status, 0)
         tally[name][status] += 1
@@ -92,7 +73,7 @@ for _ in range(rounds):
     for s in held:
         s.close()
 peak = figures(service)["VmHWM"]
-after = ask(service, asks["photo"])
+after = whole(service.ask(asks["photo"]))
 time.sleep(5)
 rest = figures(service)["VmRSS"]
 for name, statuses in tally.items():

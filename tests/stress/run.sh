@@ -42,6 +42,11 @@ framing() {
 framing
 stress "" cancel.py 10 100
 stress "" drain.py 10 200
+stress "" overload.py 5 60
+stress "" memory.py 2 10
+stress "" bombs.py "" ""
+stress "" starve.py 5 30
+stress "" quota.py 3 10
 stress wrk soak.sh 50000 2000000
 stress slowhttptest slow.sh "200 20" "1000 30"
 stress "" surface.sh "" ""
