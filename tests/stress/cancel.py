@@ -4,7 +4,7 @@
 usage: cancel.py [BINARY] [CLIENTS]        default: build/tidepool 20; full form: 100
 
 Clients leave a long request at random moments. Prints the times until the service had given it up
-(its log's line), and exits 1 when the 99th percentile is beyond 50 ms and beyond the longest layer.
+(its log's line), and exits 1 when the 99th percentile is beyond 50 ms and beyond one layer, which are alike.
 """
 import datetime
 import random
@@ -16,9 +16,9 @@ from service import Service, post, slow_pipeline, whole
 
 binary = sys.argv[1] if len(sys.argv) > 1 else "build/tidepool"
 n_clients = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-n_layers = 100
+n_layers = 200
 
-body = slow_pipeline(n_layers)
+body = slow_pipeline(n_layers, 150)
 service = Service(binary, "--threads", "1")
 
 with service.connect() as s:                     # how long it is, if somebody waits
@@ -29,14 +29,14 @@ with service.connect() as s:                     # how long it is, if somebody w
         answer += part
     total_ms = 1000 * (time.time() - begin)
 assert whole(answer) == 200, answer[:200]
-layer_ms = 2 * total_ms / n_layers               # the layers are alike; twice, for a bad moment
+layer_ms = total_ms / n_layers                   # the layers are alike
 
 took, rng = [], random.Random(1)
 for i in range(n_clients):
     name = f"cancel-{i}"
     s = service.connect()
     s.sendall(post("/v1/run", body, f"X-Request-Id: {name}"))
-    time.sleep(rng.uniform(0.1, 0.8) * total_ms / 1000)
+    time.sleep(rng.uniform(0.1, 0.5) * total_ms / 1000)
     s.close()
     closed = time.time()
     pattern = rf"(?m)^(\S+)Z .*id={name} .*status=499"
