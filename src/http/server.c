@@ -284,7 +284,8 @@ static bool has_room(struct tp_exchange *ex, const struct tp_framing *framing)
     const bool known = framing->has_length || !framing->has_body;
     if (known && !has_memory_for(ex, framing->length)) return false;
     if (known && framing->length <= LARGE_BODY_BYTES) return true;
-    const struct tp_wait wait = tp_workers_ask(ex->server->workers);
+    const double usual_ms = atomic_load(&ex->job.pace->usual_ms);
+    const struct tp_wait wait = tp_workers_ask(ex->server->workers, usual_ms);
     refuse_waiting(ex, wait);
     return wait.place == TP_PLACE_FREE;
 }
@@ -319,9 +320,8 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
         return false;
     }
     if (ex->route->kind == TP_ROUTE_ANSWER) return true;
-    if (ex->route->kind == TP_ROUTE_JOB && !has_room(ex, framing)) return false;
     atomic_fetch_add(&ex->server->n_accepted, 1);
-    return tp_routes_begin(ex);
+    return tp_routes_begin(ex) && (ex->route->kind != TP_ROUTE_JOB || has_room(ex, framing));
 }
 
 /* The headers are there. A refusal goes out at once when a body would follow (the library then ends

@@ -89,6 +89,8 @@ void tp_estimate_learn(struct tp_job *job, double ms, size_t n_bytes)
     if (now < LEAST_FACTOR) now = LEAST_FACTOR;
     if (now > MOST_FACTOR) now = MOST_FACTOR;
     atomic_store(&job->pace->factor, now);
+    old = atomic_load(&job->pace->usual_ms);
+    atomic_store(&job->pace->usual_ms, old > 0 ? old + LEARN * (ms - old) : ms);
     tp_estimate_learn_memory(job, n_bytes);
 }
 

@@ -13,6 +13,7 @@ struct tp_job;
  * at once one is lost. */
 struct tp_pace {
     _Atomic double factor;           /* time taken over time expected; 0: none was seen yet */
+    _Atomic double usual_ms;         /* of all threads together, lately */
     _Atomic size_t rest_bytes;       /* memory taken besides what body and image account for */
 };
 

@@ -337,11 +337,12 @@ struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job)
     return wait;
 }
 
-struct tp_wait tp_workers_ask(struct tp_workers *w)
+struct tp_wait tp_workers_ask(struct tp_workers *w, double ms)
 {
     const double now = tp_clock_ms();
+    const struct tp_estimate e = { .ms = ms };
     pthread_mutex_lock(&w->lock);
-    struct tp_wait wait = { .ms = wait_of(w, now, now) };
+    struct tp_wait wait = { .ms = wait_of(w, tp_queue_due(&e, now), now) };
     wait.place = place_of(w, wait.ms);
     pthread_mutex_unlock(&w->lock);
     return wait;

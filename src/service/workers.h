@@ -44,8 +44,8 @@ struct tp_wait {
 /* Makes job->estimate and keeps a place for the job, if there is one, for tp_workers_submit(). */
 struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job) TP_MUST_USE;
 
-/* What a job would be told that came now and were no work itself. */
-struct tp_wait tp_workers_ask(struct tp_workers *w);
+/* What a job of that much work would be told that came now. */
+struct tp_wait tp_workers_ask(struct tp_workers *w, double ms);
 
 /* Hands a job over; a worker will call job->done(). */
 void tp_workers_submit(struct tp_workers *w, struct tp_job *job);

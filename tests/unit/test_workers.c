@@ -265,7 +265,7 @@ static void the_queue_holds_as_many_as_it_is_deep(void **state)
     assert_false(reserve(w, &more));               /* a place used is not a place free */
     for (int i = 3; i < 2 + DEPTH; i++) tp_workers_submit(w, &tasks[i].job);
     assert_int_equal(tp_workers_reserve(w, &more.job).place, TP_PLACE_NONE);
-    assert_int_equal(tp_workers_ask(w).place, TP_PLACE_NONE);
+    assert_int_equal(tp_workers_ask(w, 0).place, TP_PLACE_NONE);
     tp_job_fini(&more.job);
     for (int i = 0; i < 2 + DEPTH; i++) sem_post(&hold);
     drain(w);
@@ -442,7 +442,7 @@ static void a_wait_beyond_the_bound_or_the_deadline_is_not_begun(void **state)
     more.job.deadline_ms = tp_clock_ms() + 100;
     assert_int_equal(tp_workers_reserve(w, &more.job).place, TP_PLACE_FREE);     /* it overtakes */
     tp_workers_submit(w, &more.job);
-    assert_int_equal(tp_workers_ask(w).place, TP_PLACE_FREE);
+    assert_int_equal(tp_workers_ask(w, 0).place, TP_PLACE_FREE);
     struct task second, third;
     submit_as(w, &second, 800, 0);
     assert_true(tp_workers_load(w).wait_ms >= 1600);
