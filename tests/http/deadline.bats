@@ -44,6 +44,20 @@ wait_for_line() {
   grep -q '"outputs"' "$BATS_TEST_TMPDIR/first"
 }
 
+@test "a photo does not wait for a long job that has all the threads" {
+  post /v1/models/gist/features --data-binary @tests/data/images/rgb.jpg       # now it is known to be short
+  expect_status 200
+  curl -sS -o "$BATS_TEST_TMPDIR/long" --data-binary "@$SLOW" "$URL/v1/run" 3>&- &
+  local long=$!
+  sleep 0.5
+  post /v1/models/gist/features --data-binary @tests/data/images/rgb.jpg
+  expect_status 200
+  [ ! -s "$BATS_TEST_TMPDIR/long" ]
+  kill -0 $long
+  wait $long
+  grep -q '"outputs"' "$BATS_TEST_TMPDIR/long"
+}
+
 @test "deadlines that are none are refused" {
   local bad
   for bad in 0 -1 1.5 1s 99999999; do
