@@ -370,6 +370,10 @@ bool tp_routes_begin(struct tp_exchange *ex)
     job->pace = job->served ? tp_stats_pace(job->served->stats) : tp_server_pace(ex->server);
     MHD_get_connection_values_n(ex->connection, MHD_GET_ARGUMENT_KIND, take_word, &q);
     if (q.ok && take_headers(ex) && take_timeout(ex)) return true;
+    if (job->err.code == TP_UNAVAILABLE) {
+        ex->rejected = TP_REJECT_MEMORY;
+        ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
+    }
     tp_reply_fail(&ex->reply, &job->err, ex->request_id);
     return false;
 }

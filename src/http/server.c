@@ -25,7 +25,8 @@ enum {
     CONNECTION_MEMORY_BYTES = 32 << 10,
     ADMIN_CONNECTIONS = 64,
     CONNECTION_BYTES = 40 << 10,     /* that one takes: measured, its pool above all */
-    LARGE_BODY_BYTES = 64 << 10,     /* is not read where there is no place in the queue */
+    LARGE_BODY_BYTES = 64 << 10,     /* is not kept where there is no place in the queue */
+    LET_PASS_BYTES = 16 << 20,       /* of a body that is refused with 503 */
     MOST_RETRY_SECONDS = 60,
     STOP_MS = 1000,                  /* to answer what was stopped */
     DRAIN_STEP_US = 2000,
@@ -213,14 +214,12 @@ static void refuse_large(struct tp_exchange *ex)
                     ex->server->options.limits.max_body_bytes);
 }
 
-/* When to come again: after what waits now is done, and up to half of that later, so that those who
- * were refused together do not come together. */
-static int retry_after(const struct tp_exchange *ex)
+int tp_server_retry_seconds(struct tp_server *s)
 {
-    const double wait_s = tp_workers_load(ex->server->workers).wait_ms / 1e3;
+    const double wait_s = tp_workers_load(s->workers).wait_ms / 1e3;
     const double spread = fmod(tp_clock_ms(), 1);  /* 0 to 1: microseconds are chance enough */
-    const double s = ceil(wait_s * (1 + spread / 2));
-    return s < 1 ? 1 : s > MOST_RETRY_SECONDS ? MOST_RETRY_SECONDS : (int)s;
+    const double seconds = ceil(wait_s * (1 + spread / 2));
+    return seconds < 1 ? 1 : seconds > MOST_RETRY_SECONDS ? MOST_RETRY_SECONDS : (int)seconds;
 }
 
 static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
@@ -234,7 +233,7 @@ static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char
     vsnprintf(why, sizeof why, fmt, args);
     va_end(args);
     ex->rejected = reason;
-    ex->reply.retry_after_seconds = retry_after(ex);
+    ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
     tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, "%s",
                     why);
 }
@@ -324,8 +323,20 @@ static bool admit(struct tp_exchange *ex, const char *method, const char *path,
     return tp_routes_begin(ex) && (ex->route->kind != TP_ROUTE_JOB || has_room(ex, framing));
 }
 
-/* The headers are there. A refusal goes out at once when a body would follow (the library then ends
- * the connection without reading it), else at the request's end, so that the connection stays. */
+/* Whether a refusal waits for the end of the request, so that the connection stays. Not where a
+ * body would follow: the library ends the connection then without reading it. But who is told to
+ * come again must hear that, and a connection that is closed on what was sent takes the answer with
+ * it: such a body is let pass, unless it is very long or the client waits for a word before it
+ * sends it. */
+static bool refuses_later(const struct tp_exchange *ex, const struct tp_framing *framing)
+{
+    if (!framing->has_body) return true;
+    return ex->reply.status == MHD_HTTP_SERVICE_UNAVAILABLE && framing->has_length &&
+           framing->length <= LET_PASS_BYTES &&
+           !MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
+}
+
+/* The headers are there. */
 static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const char *path,
                              const char *version)
 {
@@ -349,14 +360,14 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
     ex->refused = !admit(ex, method, path, &framing);
     tp_watch_name(ex->watched, ex->request_id);
     if (!tp_watch_enter(ex->watched, TP_WATCH_BODY)) return MHD_NO;
-    return ex->refused && framing.has_body ? send_reply(ex) : MHD_YES;
+    return ex->refused && !refuses_later(ex, &framing) ? send_reply(ex) : MHD_YES;
 }
 
 static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_t *n_bytes)
 {
     ex->n_bytes_in += *n_bytes;
     tp_watch_took(ex->watched, *n_bytes);
-    if (ex->has_job && !ex->too_large) {
+    if (ex->has_job && !ex->too_large && !ex->refused) {
         tp_buf_bytes(&ex->job.body, data, *n_bytes);
         if (ex->job.body.failed) {                 /* no reply is possible yet: drop the rest */
             ex->too_large = true;
@@ -384,7 +395,7 @@ static void take_answer(struct tp_exchange *ex)
     if (job->err.code != TP_OK) {
         ex->rejected = atomic_load(&ex->server->stopping) ? TP_REJECT_DRAINING
                                                           : reason_of(job->err.code);
-        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = retry_after(ex);
+        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }

@@ -67,6 +67,10 @@ struct tp_budget *tp_server_budget(const struct tp_server *s);
 /* What is learnt from jobs whose model is not known before they run. */
 struct tp_pace *tp_server_pace(struct tp_server *s);
 
+/* When to come again: after what waits now is done, and up to half of that later, so that those who
+ * were refused together do not come together. */
+int tp_server_retry_seconds(struct tp_server *s);
+
 /* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
 struct tp_loader *tp_server_loader(const struct tp_server *s);
 

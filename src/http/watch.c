@@ -210,8 +210,8 @@ static void cut(struct tp_watch *w, struct tp_watched *c, uint64_t word)
         const struct linger none = { .l_onoff = 1, .l_linger = 0 };
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     }
-    shutdown(c->fd, SHUT_RDWR);
     atomic_fetch_add_explicit(&w->n_cut, 1, memory_order_relaxed);
+    shutdown(c->fd, SHUT_RDWR);
     static const char *const what[] = { "headers", "silence", "headers", "a body", "",
                                         "an answer" };
     tp_log(TP_LOG_DEBUG, "a connection was cut: %s beyond its deadline", what[phase]);
