@@ -395,7 +395,8 @@ static void take_answer(struct tp_exchange *ex)
     if (job->err.code != TP_OK) {
         ex->rejected = atomic_load(&ex->server->stopping) ? TP_REJECT_DRAINING
                                                           : reason_of(job->err.code);
-        if (job->err.code == TP_UNAVAILABLE) ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
+        if (job->err.code == TP_UNAVAILABLE)
+            ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }
