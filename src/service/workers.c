@@ -330,7 +330,7 @@ struct tp_wait tp_workers_reserve(struct tp_workers *w, struct tp_job *job)
     pthread_mutex_lock(&w->lock);
     struct tp_wait wait = { .ms = wait_of(w, tp_queue_due(&job->estimate, now), now) };
     wait.place = place_of(w, wait.ms);
-    const bool passed = job->timeout_ms && now > job->deadline_ms;       /* for the worker to tell */
+    const bool passed = job->timeout_ms && now > job->deadline_ms;     /* the worker tells */
     if (wait.place == TP_PLACE_FREE && job->timeout_ms && !passed &&
         now + wait.ms > job->deadline_ms)
         wait.place = TP_PLACE_LATE;
