@@ -266,10 +266,27 @@ out:
     return ok;
 }
 
+/* Reads what the settings name, and serves. The status to exit with. */
+static int open_and_serve(struct settings *s)
+{
+    struct tp_err err = { 0 };
+    struct tp_cors *cors = NULL;
+    int status = TP_EXIT_USAGE;
+    if (setup_log(s, &err) && setup_keys(s, &err) && tp_cors_open(&cors, s->cors_origins, &err) &&
+        tp_tls_open(&s->http.tls, s->tls_cert, s->tls_key, &err)) {
+        s->http.cors = cors;
+        status = serve(s, &err) ? TP_EXIT_DONE : TP_EXIT_FAILED;
+    }
+    if (status != TP_EXIT_DONE) tp_cli_fail("serve", &err);
+    tp_cors_free(cors);
+    tp_keys_free(s->http.keys);
+    tp_tls_free(s->http.tls);
+    return status;
+}
+
 int tp_cli_serve(int argc, char **argv)
 {
     struct settings s = defaults();
-    struct tp_err err = { 0 };
     const struct tp_flag flags[] = {
         { "host", TP_FLAG_TEXT, &s.http.host, 0, 0, "ADDRESS",
           "where to listen, default 127.0.0.1" },
@@ -327,18 +344,5 @@ int tp_cli_serve(int argc, char **argv)
         "serve", "", flags, sizeof flags / sizeof *flags, 0, 0,
     };
     int n_words, status;
-    if (!tp_cli_begin(&command, argc, argv, &n_words, &status)) return status;
-    struct tp_cors *cors = NULL;
-    if (setup_log(&s, &err) && setup_keys(&s, &err) && tp_cors_open(&cors, s.cors_origins, &err) &&
-        tp_tls_open(&s.http.tls, s.tls_cert, s.tls_key, &err)) {
-        s.http.cors = cors;
-        status = serve(&s, &err) ? TP_EXIT_DONE : tp_cli_fail("serve", &err);
-    } else {
-        tp_cli_fail("serve", &err);
-        status = TP_EXIT_USAGE;
-    }
-    tp_cors_free(cors);
-    tp_keys_free(s.http.keys);
-    tp_tls_free(s.http.tls);
-    return status;
+    return tp_cli_begin(&command, argc, argv, &n_words, &status) ? open_and_serve(&s) : status;
 }

@@ -31,7 +31,8 @@ struct tp_exchange {
     bool admin;                      /* it came to --admin-port */
     bool bad_target;                 /* the raw request target holds what no path may (%00) */
     bool refused;                    /* the reply stands; it waits for the end of the request */
-    bool too_large;                  /* the body went beyond the limit; what comes on is dropped */
+    bool overflowed;                 /* the body went beyond its limit, or what memory there is
+                                        (job.err says so); what comes on is dropped */
     const struct tp_route *route;
     char model[256];                 /* {m} of the path, */
     char version[16];                /* {v}, "" where it has none */

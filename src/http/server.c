@@ -367,10 +367,10 @@ static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_
 {
     ex->n_bytes_in += *n_bytes;
     tp_watch_took(ex->watched, *n_bytes);
-    if (ex->has_job && !ex->too_large && !ex->refused) {
+    if (ex->has_job && !ex->overflowed && !ex->refused) {
         tp_buf_bytes(&ex->job.body, data, *n_bytes);
         if (ex->job.body.failed) {                 /* no reply is possible yet: drop the rest */
-            ex->too_large = true;
+            ex->overflowed = true;
             if (ex->job.share.refused_bytes) tp_share_fail(&ex->job.share, &ex->job.err);
             tp_buf_fini(&ex->job.body);
         }
@@ -459,7 +459,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
     if (!tp_watch_enter(ex->watched, TP_WATCH_WORK)) return MHD_NO;
     if (ex->refused) return send_reply(ex);
     if (ex->route->kind == TP_ROUTE_ANSWER) return answer_now(ex);
-    if (ex->too_large) {
+    if (ex->overflowed) {
         if (ex->job.err.code == TP_OK) refuse_large(ex);
         else take_answer(ex);
         return send_reply(ex);

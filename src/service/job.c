@@ -506,6 +506,16 @@ static void learn(const struct work *w, bool ok)
         tp_estimate_learn_memory(job, n_bytes + job->share.refused_bytes);
 }
 
+/* What only the work needed; of one that failed, what it wrote of an answer too. */
+static void release(struct tp_job *job)
+{
+    tp_arena_fini(&job->arena);
+    tp_buf_fini(&job->body);
+    if (job->err.code != TP_OK) tp_buf_fini(&job->reply);
+    tp_buf_fit(&job->reply);
+    tp_share_trim(&job->share);
+}
+
 bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
 {
     struct work w = { .job = job, .err = &job->err };
@@ -517,11 +527,7 @@ bool tp_job_run(struct tp_job *job, struct tp_seat *seat)
     learn(&w, ok);
     tp_model_free(w.own_model);
     tp_request_fini(&w.request);
-    tp_arena_fini(&job->arena);
-    tp_buf_fini(&job->body);
-    if (!ok) tp_buf_fini(&job->reply);
-    tp_buf_fit(&job->reply);
-    tp_share_trim(&job->share);
+    release(job);
     if (seat->n_bytes > (seat->most_kept ? seat->most_kept : SEAT_KEPT_BYTES)) tp_seat_fini(seat);
     return ok;
 }
@@ -531,9 +537,7 @@ void tp_job_expire(struct tp_job *job)
     struct work w = { .job = job, .err = &job->err };
     job->timing.queue = tp_clock_ms() - job->submitted_ms;
     if (goes_on(&w, "in the queue", "")) tp_fail(&job->err, TP_INTERNAL, "expired too early");
-    tp_arena_fini(&job->arena);
-    tp_buf_fini(&job->body);
-    tp_share_trim(&job->share);
+    release(job);
 }
 
 bool tp_job_begins_with_tensor(const struct tp_job *job)

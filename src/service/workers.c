@@ -103,7 +103,19 @@ static void dispatch(struct tp_workers *w)
     }
 }
 
-/* Runs it, and gives it back to its owner. The lock is held before and after. */
+/* Gives a job back to its owner, then its memory and its place to those that wait. The lock is held
+ * before and after. */
+static void hand_back(struct tp_workers *w, struct tp_job *job)
+{
+    pthread_mutex_unlock(&w->lock);
+    job->done(job);                                /* it is not ours from here on */
+    pthread_mutex_lock(&w->lock);
+    w->n_running--;
+    dispatch(w);
+    pthread_cond_broadcast(&w->calm);
+}
+
+/* Runs it, and gives it back. The lock is held before and after. */
 static void run_job(struct worker *k, struct tp_job *job, struct tp_seat *seat)
 {
     struct tp_workers *w = k->all;
@@ -116,12 +128,7 @@ static void run_job(struct worker *k, struct tp_job *job, struct tp_seat *seat)
         w->n_free += n_threads;
         dispatch(w);
     }
-    pthread_mutex_unlock(&w->lock);
-    job->done(job);                                /* the job is its owner's again */
-    pthread_mutex_lock(&w->lock);
-    w->n_running--;
-    dispatch(w);                                   /* memory that it had, or nothing runs now */
-    pthread_cond_broadcast(&w->calm);
+    hand_back(w, job);
 }
 
 /* Tells those that waited in vain. The lock is held before and after. */
@@ -132,12 +139,8 @@ static void end_expired(struct tp_workers *w)
         next = job->next;
         job->next = NULL;
         w->n_running++;                            /* until its owner knows */
-        pthread_mutex_unlock(&w->lock);
         tp_job_expire(job);
-        job->done(job);
-        pthread_mutex_lock(&w->lock);
-        w->n_running--;
-        pthread_cond_broadcast(&w->calm);
+        hand_back(w, job);
     }
 }
 

@@ -16,17 +16,6 @@ setup_file() {
 # slowly [curl's options]: posts it.
 slowly() { post /v1/run --data-binary "@$SLOW" "$@"; }
 
-# wait_for_line PATTERN: in the log.
-wait_for_line() {
-  local i
-  for ((i = 0; i < 200; i++)); do
-    if grep -qE "$1" "$SERVER_LOG"; then return 0; fi
-    sleep 0.05
-  done
-  cat "$SERVER_LOG"
-  return 1
-}
-
 @test "a deadline that passes in a layer is 504, which names the layer" {
   slowly -H 'X-Request-Timeout-Ms: 60'
   expect_status 504

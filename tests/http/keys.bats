@@ -19,19 +19,6 @@ setup_file() {
 ask() { request "$URL/v1/models" "$@"; }
 with() { ask -H "Authorization: Bearer $1"; }
 
-# reload TEXT: asks for it and waits until the log has one more line that holds TEXT.
-reload() {
-  local before i
-  before=$(grep -c "$1" "$SERVER_LOG" || true)
-  kill -HUP "$SERVER_PID"
-  for ((i = 0; i < 200; i++)); do
-    if [ "$(grep -c "$1" "$SERVER_LOG" || true)" -gt "$before" ]; then return; fi
-    sleep 0.05
-  done
-  cat "$SERVER_LOG"
-  return 1
-}
-
 @test "each key of the file lets in, whatever the case of the scheme" {
   with "$A" && expect_status 200
   with "$B" && expect_status 200

@@ -10,8 +10,6 @@ setup_file() {
   start_server --memory-budget 64M --body-timeout 60
 }
 
-gauge() { curl -sS "$URL/metrics" | sed -n "s/^$1 //p"; }
-
 # wait_for_rest BYTES: until no more than that is reserved.
 wait_for_rest() {
   local i
@@ -69,11 +67,7 @@ wait_for_rest() {
   head -c 70000000 /dev/zero >"$BATS_TEST_TMPDIR/models/huge.onnx"
   (
     start_server --memory-budget 64M --models "$BATS_TEST_TMPDIR/models"
-    for ((i = 0; i < 200; i++)); do
-      if grep -q "model huge is not served" "$SERVER_LOG"; then break; fi
-      sleep 0.05
-    done
+    wait_for_line 'model huge is not served: .*huge.onnx: the model takes 67 MiB of memory, and .* are left of the budget'
     stop_server
-    grep -q "not served: .*huge.onnx: the model takes 67 MiB of memory, and .* are left of the budget" "$SERVER_LOG"
   )
 }

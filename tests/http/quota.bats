@@ -11,8 +11,6 @@ setup_file() {
   start_server
 }
 
-gauge() { curl -sS "$URL/metrics" | sed -n "s/^$1 //p"; }
-
 # wait_for_threads N: until so many may compute.
 wait_for_threads() {
   local i

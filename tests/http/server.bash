@@ -34,6 +34,33 @@ stop_server() {
   fi
 }
 
+# wait_for_line PATTERN: in the log.
+wait_for_line() {
+  local i
+  for ((i = 0; i < 200; i++)); do
+    if grep -qE "$1" "$SERVER_LOG"; then return 0; fi
+    sleep 0.05
+  done
+  cat "$SERVER_LOG"
+  return 1
+}
+
+# reload TEXT: asks for it and waits until the log has one more line that holds TEXT.
+reload() {
+  local before i
+  before=$(grep -c "$1" "$SERVER_LOG" || true)
+  kill -HUP "$SERVER_PID"
+  for ((i = 0; i < 200; i++)); do
+    if [ "$(grep -c "$1" "$SERVER_LOG" || true)" -gt "$before" ]; then return; fi
+    sleep 0.05
+  done
+  cat "$SERVER_LOG"
+  return 1
+}
+
+# gauge NAME: its value at this moment.
+gauge() { curl -sS "$URL/metrics" | sed -n "s/^$1 //p"; }
+
 setup_file() { start_server; }
 teardown_file() { stop_server; }
 

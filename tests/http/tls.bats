@@ -37,19 +37,6 @@ start_tls() { start_server --tls-cert "$CERTS/shown.pem" --tls-key "$CERTS/shown
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# reload TEXT: asks for it and waits until the log has one more line that holds TEXT.
-reload() {
-  local before i
-  before=$(grep -c "$1" "$SERVER_LOG" || true)
-  kill -HUP "$SERVER_PID"
-  for ((i = 0; i < 200; i++)); do
-    if [ "$(grep -c "$1" "$SERVER_LOG" || true)" -gt "$before" ]; then return; fi
-    sleep 0.05
-  done
-  cat "$SERVER_LOG"
-  return 1
-}
-
 live() { [ "$(curl -sS --max-time 10 "$URL/v2/health/live")" = '{"live":true}' ]; }
 
 # shown_is NAME: to who connects now.
@@ -197,13 +184,7 @@ while part := s.recv(65536):
     got += part
 assert b"HTTP" not in got, got[:300]
 PY
-  local i
-  for ((i = 0; i < 200; i++)); do
-    if grep -qE 'id=gone-1 .*rejected=client_gone' "$SERVER_LOG"; then return; fi
-    sleep 0.05
-  done
-  cat "$SERVER_LOG"
-  return 1
+  wait_for_line 'id=gone-1 .*rejected=client_gone'
 }
 
 # refused TEXT FLAGS...: wrong usage, and the message holds TEXT.

@@ -5,8 +5,9 @@ usage: memory.py [BINARY] [ROUNDS]        default: build/tidepool 2; full form: 
 
 In each round: documents of nothing but {} or [], tensors of one-digit numbers, pictures near the limit of
 pixels, bodies near that of bytes which never end, answers of many megabytes that nobody reads. The peak of
-what is resident (VmHWM) may never exceed --memory-budget, every answer is 200, 413 or 503, nobody waits for
-ever, and afterwards a photo is answered and the memory is given back.
+what is resident (VmHWM) may never exceed --memory-budget, what is answered is 200, 400 (what is embedded is no
+picture), 413, 503 or 504, or the connection ends ("ended"), and afterwards a photo is answered and the memory is
+given back.
 """
 import re
 import sys
@@ -33,7 +34,7 @@ asks = {
     "photo": post("/v1/models/gist/features", png(640, 480)),
 }
 unread = post(edges + "?layers=pool", b'{"tensor":{"shape":[1,1000,1000,1],"data":[' + b"1," * 999999 + b"1]}}")
-unsent = post(edges, b"")[:-4].replace(b"Content-Length: 0", b"Content-Length: %d" % (MAX_BODY - 1)) + b"\r\n\r\n"
+unsent = post(edges, b"").replace(b"Content-Length: 0", b"Content-Length: %d" % (MAX_BODY - 1))
 
 
 def figures(service):

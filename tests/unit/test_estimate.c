@@ -1,26 +1,10 @@
 /* test_estimate.c - what a job will cost: told from its header, corrected by its forerunners. */
+#include "builtin_models.h"
 #include "image_files.h"
 
 #include "service/job.h"
 
-static struct tp_limits limits;
-static struct tp_models models;
 static struct tp_pace pace;
-
-static int start(void **state)
-{
-    (void)state;
-    struct tp_err err = { 0 };
-    limits = tp_limits_default();
-    return !tp_models_init(&models, NULL, &limits, &err);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    tp_models_fini(&models);
-    return 0;
-}
 
 static struct tp_job job_of(const void *bytes, size_t n_bytes)
 {
@@ -117,5 +101,5 @@ int main(void)
         cmocka_unit_test(estimates_come_near_what_jobs_take),
         cmocka_unit_test(a_job_that_ran_teaches_its_pace),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_models, stop_models);
 }

@@ -1,28 +1,17 @@
 /* test_job.c - a request's work from its bytes to the answer's: the contract's numbers, every
  * step's failure, and the memory that it may take and keep. */
+#include "builtin_models.h"
 #include "image_files.h"
 
 #include "formats/json.h"
 #include "service/job.h"
 
-static struct tp_limits limits;
-static struct tp_models models;
 static struct tp_seat seat;
-
-static int start(void **state)
-{
-    (void)state;
-    struct tp_err err = { 0 };
-    limits = tp_limits_default();
-    return !tp_models_init(&models, NULL, &limits, &err);
-}
 
 static int stop(void **state)
 {
-    (void)state;
-    tp_models_fini(&models);
     tp_seat_fini(&seat);
-    return 0;
+    return stop_models(state);
 }
 
 /* What a test asks for; what is not said is a plain request of the line-detector's features. */
@@ -871,5 +860,5 @@ int main(void)
         cmocka_unit_test(times_are_measured),
         cmocka_unit_test(only_a_small_tensor_for_a_small_model_is_tiny),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_models, stop);
 }

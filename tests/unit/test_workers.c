@@ -430,6 +430,63 @@ static void who_waited_in_vain_is_told_while_another_job_is_at_work(void **state
     tp_workers_free(w);
 }
 
+static void tell_slowly(struct tp_job *job)
+{
+    struct task *t = job->owner;
+    usleep(20000);
+    atomic_fetch_add(&t->n_done, 1);
+}
+
+/* Two are ending, one is told that it expired, and the last of the three to be handed back finds
+ * somebody who waits for memory, and nothing else at work. */
+static void who_waits_for_memory_goes_on_after_one_that_expired(void **state)
+{
+    (void)state;
+    struct tp_budget budget;
+    struct task before, ending[2], late, next;
+    sem_t hold[2];
+    tp_budget_init(&budget, 100 << 20);
+    struct tp_workers *w = started_with(&(struct tp_workers_options){ 2, 8, 0, &budget });
+    assert_true(tp_budget_take(&budget, 90 << 20));          /* an answer that nobody reads */
+    occupy_counted(w, &before, &budget);           /* with both threads: the two come one each */
+    for (int i = 0; i < 2; i++) {
+        sem_init(&hold[i], 0, 0);
+        task_init(&ending[i]);
+        account(&ending[i], &budget);
+        ending[i].hold = &hold[i];
+        submit(w, &ending[i]);
+    }
+    sem_post(&answered);
+    while (!atomic_load(&before.n_done) || tp_workers_load(w).n_queued) usleep(100);
+    usleep(20000);                   /* both are done but for being handed back */
+    task_init(&late);
+    task_init(&next);
+    account(&late, &budget);
+    account(&next, &budget);
+    late.job.done = tell_slowly;
+    assert_true(reserve(w, &late) && reserve(w, &next));
+    late.job.timeout_ms = 1;
+    late.job.deadline_ms = tp_clock_ms() + 1;
+    late.job.estimate.n_bytes = next.job.estimate.n_bytes = 50 << 20;    /* not beside another */
+    tp_workers_submit(w, &late.job);
+    tp_workers_submit(w, &next.job);
+    usleep(3000);
+    sem_post(&hold[0]);
+    usleep(5000);                    /* late is being told */
+    sem_post(&hold[1]);
+    assert_true(tp_workers_drain(w, tp_clock_ms() + 20000));
+    assert_int_equal(late.job.err.code, TP_DEADLINE);
+    answer_bytes(&next.job);
+    for (int i = 0; i < 2; i++) {
+        tp_job_fini(&ending[i].job);
+        sem_destroy(&hold[i]);
+    }
+    tp_job_fini(&before.job);
+    tp_job_fini(&late.job);
+    tp_job_fini(&next.job);
+    tp_workers_free(w);
+}
+
 static void a_wait_beyond_the_bound_or_the_deadline_is_not_begun(void **state)
 {
     (void)state;
@@ -595,6 +652,7 @@ int main(void)
         cmocka_unit_test(short_jobs_overtake_long_ones_in_the_queue),
         cmocka_unit_test(a_short_job_runs_between_the_layers_of_a_long_one),
         cmocka_unit_test(who_waited_in_vain_is_told_while_another_job_is_at_work),
+        cmocka_unit_test(who_waits_for_memory_goes_on_after_one_that_expired),
         cmocka_unit_test(a_wait_beyond_the_bound_or_the_deadline_is_not_begun),
         cmocka_unit_test(a_job_waits_for_memory_that_another_one_has),
         cmocka_unit_test(draining_gives_up_when_its_time_is_over),
