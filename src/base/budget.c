@@ -1,6 +1,8 @@
 /* budget.c - how much memory requests may take together, and how much each of them has. */
 #include "base/budget.h"
 
+#include "base/heap.h"
+
 static size_t mib_up(size_t n_bytes) { return (n_bytes >> 20) + (n_bytes % (1 << 20) > 0); }
 
 void tp_budget_init(struct tp_budget *b, size_t limit_bytes)
@@ -90,8 +92,10 @@ void tp_share_part(struct tp_share *s, size_t n_bytes)
 
 void tp_share_trim(struct tp_share *s)
 {
-    tp_budget_give(s->budget, s->held_bytes - s->used_bytes);
+    const size_t n_bytes = s->held_bytes - s->used_bytes;
+    tp_budget_give(s->budget, n_bytes);
     s->held_bytes = s->used_bytes;
+    if (n_bytes >= TP_HEAP_MAPPED_BYTES) tp_heap_trim_if_worth();
 }
 
 void tp_share_close(struct tp_share *s)

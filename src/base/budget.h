@@ -53,7 +53,8 @@ void tp_share_release(struct tp_share *s, size_t n_bytes);
 /* Leaves n_bytes of what is used to somebody else, who gives them to the budget in the end. */
 void tp_share_part(struct tp_share *s, size_t n_bytes);
 
-void tp_share_trim(struct tp_share *s);          /* gives back what is held and not used */
+/* Gives back what is held and not used; where that is much, the allocator's holes go too. */
+void tp_share_trim(struct tp_share *s);
 void tp_share_close(struct tp_share *s);         /* gives back all; its memory is gone or will be */
 
 /* The error for what was refused last: too large if it could never be had, else not now. Always

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
+
 enum { FIRST_BYTES = 512 };
 
 void tp_buf_fini(struct tp_buf *b)
@@ -36,6 +38,8 @@ static char *reserve(struct tp_buf *b, size_t n, size_t spare)
         b->failed = true;            /* what was counted in vain goes with the share */
         return NULL;
     }
+    if (capacity >= TP_HEAP_MAPPED_BYTES && b->capacity < TP_HEAP_MAPPED_BYTES && b->capacity)
+        tp_heap_trim_if_worth();     /* what it has grown out of */
     b->data = data;
     b->capacity = capacity;
     return b->data + b->n_bytes;

@@ -5,16 +5,16 @@
 
 /* glibc raises its threshold for mapping up to 32 MiB as large blocks come and go, and then keeps
  * such blocks within arenas, one per thread, which only shrink from their ends. */
-enum { ARENAS = 2, MAP_FROM_BYTES = 4 << 20, TRIM_FROM_BYTES = 8 << 20 };
+enum { ARENAS = 2, TRIM_FROM_BYTES = 8 << 20 };
 
 /* What is given back costs page faults when it is needed again: not for what every request uses. */
-enum { WORTH_BYTES = 16 << 20 };
+enum { WORTH_BYTES = 8 << 20 };
 
 #ifdef __GLIBC__
 void tp_heap_setup(void)
 {
     mallopt(M_ARENA_MAX, ARENAS);
-    mallopt(M_MMAP_THRESHOLD, MAP_FROM_BYTES);
+    mallopt(M_MMAP_THRESHOLD, TP_HEAP_MAPPED_BYTES);
     mallopt(M_TRIM_THRESHOLD, TRIM_FROM_BYTES);
 }
 

@@ -5,10 +5,14 @@
 /* Once, before threads start: few arenas, and large blocks always mapped by themselves. */
 void tp_heap_setup(void);
 
+/* Blocks of at least that are mapped by themselves: freed, they are gone. */
+enum { TP_HEAP_MAPPED_BYTES = 4 << 20 };
+
 /* Gives free memory back to the system, from between what is in use too. */
 void tp_heap_trim(void);
 
-/* The same where there is much of it. */
+/* The same where there is much of it. For after many bytes were freed: what the allocator keeps is
+ * in nobody's budget. */
 void tp_heap_trim_if_worth(void);
 
 #endif
