@@ -57,6 +57,11 @@ size_t tp_budget_most(const struct tp_budget *b)
     return beyond(b, b ? atomic_load(&b->fixed_bytes) : 0);
 }
 
+void tp_budget_relieve(const struct tp_budget *b)
+{
+    if (tp_budget_left(b) < (b ? b->limit_bytes / 2 : 0)) tp_heap_trim_if_worth();
+}
+
 /* ---- shares ---------------------------------------------------------------------------------- */
 
 bool tp_share_reserve(struct tp_share *s, size_t n_bytes)
@@ -93,9 +98,9 @@ void tp_share_part(struct tp_share *s, size_t n_bytes)
 void tp_share_trim(struct tp_share *s)
 {
     const size_t n_bytes = s->held_bytes - s->used_bytes;
+    if (n_bytes >= TP_HEAP_MAPPED_BYTES) tp_budget_relieve(s->budget);
     tp_budget_give(s->budget, n_bytes);
     s->held_bytes = s->used_bytes;
-    if (n_bytes >= TP_HEAP_MAPPED_BYTES) tp_heap_trim_if_worth();
 }
 
 void tp_share_close(struct tp_share *s)

@@ -34,6 +34,11 @@ size_t tp_budget_left(const struct tp_budget *b);            /* SIZE_MAX without
 /* The most that a single request could ever get; SIZE_MAX without a limit. */
 size_t tp_budget_most(const struct tp_budget *b);
 
+/* After much was freed: where more than half of the budget is taken, the allocator's holes go back to
+ * the system, since they are in nobody's budget. Not always: pages that every photo uses would be
+ * given back and faulted in again by the next (a 1200x900 one took 5.3 ms so, 3.7 without). */
+void tp_budget_relieve(const struct tp_budget *b);
+
 /* What one request has of it. One thread at a time. */
 struct tp_share {
     struct tp_budget *budget;        /* NULL: nothing is counted */
@@ -53,7 +58,7 @@ void tp_share_release(struct tp_share *s, size_t n_bytes);
 /* Leaves n_bytes of what is used to somebody else, who gives them to the budget in the end. */
 void tp_share_part(struct tp_share *s, size_t n_bytes);
 
-/* Gives back what is held and not used; where that is much, the allocator's holes go too. */
+/* Gives back what is held and not used; where that is much, the budget is relieved. */
 void tp_share_trim(struct tp_share *s);
 void tp_share_close(struct tp_share *s);         /* gives back all; its memory is gone or will be */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/heap.h"
 
 enum { FIRST_BYTES = 512 };
@@ -39,7 +40,7 @@ static char *reserve(struct tp_buf *b, size_t n, size_t spare)
         return NULL;
     }
     if (capacity >= TP_HEAP_MAPPED_BYTES && b->capacity < TP_HEAP_MAPPED_BYTES && b->capacity)
-        tp_heap_trim_if_worth();     /* what it has grown out of */
+        tp_budget_relieve(b->share ? b->share->budget : NULL);   /* of what it has grown out of */
     b->data = data;
     b->capacity = capacity;
     return b->data + b->n_bytes;

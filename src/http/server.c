@@ -25,7 +25,7 @@ enum {
     CONNECTION_MEMORY_BYTES = 32 << 10,
     ADMIN_CONNECTIONS = 64,
     CONNECTION_BYTES = 40 << 10,     /* that one takes: measured, its pool above all */
-    LARGE_BODY_BYTES = 64 << 10,     /* is not kept where there is no place in the queue */
+    SMALL_BODY_BYTES = 64 << 10,     /* has its memory at once; larger ones as they come */
     LET_PASS_BYTES = 16 << 20,       /* of a body that is refused with 503 */
     MOST_RETRY_SECONDS = 60,
     STOP_MS = 1000,                  /* to answer what was stopped */
@@ -281,12 +281,15 @@ static bool has_memory_for(struct tp_exchange *ex, uint64_t n_bytes)
 static bool has_room(struct tp_exchange *ex, const struct tp_framing *framing)
 {
     const bool known = framing->has_length || !framing->has_body;
+    const bool small = known && framing->length <= SMALL_BODY_BYTES;
     if (known && !has_memory_for(ex, framing->length)) return false;
-    if (known && framing->length <= LARGE_BODY_BYTES) return true;
-    const double usual_ms = atomic_load(&ex->job.pace->usual_ms);
-    const struct tp_wait wait = tp_workers_ask(ex->server->workers, usual_ms);
+    if (known && tp_job_may_be_tiny(&ex->job, framing->length)) return true;
+    const double least_ms = small ? 0 : atomic_load(&ex->job.pace->usual_ms);
+    const struct tp_wait wait = tp_workers_ask(ex->server->workers, least_ms);
     refuse_waiting(ex, wait);
-    return wait.place == TP_PLACE_FREE;
+    if (wait.place != TP_PLACE_FREE) return false;
+    if (small) tp_buf_reserve(&ex->job.body, framing->length);    /* a failure shows when it is filled */
+    return true;
 }
 
 static void answer_options(struct tp_exchange *ex)

@@ -10,9 +10,9 @@
 #include "formats/pipeline.h"
 
 enum {
+    TINY_BODY_BYTES = 16 << 10,
     SEAT_KEPT_BYTES = 64 << 20,      /* a larger workspace is given back after the job */
     PIPELINE_COPIES = 6,             /* of an inline pipeline's weights, packed and transformed */
-    TINY_BODY_BYTES = 16 << 10,
     TINY_MACS = 1 << 18,             /* some 10 us on one thread */
     LOOK_MS = 2,                     /* between two questions whether a job is wanted: 1 us each */
 };
@@ -552,13 +552,17 @@ bool tp_job_begins_with_tensor(const struct tp_job *job)
     return n == sizeof head - 1;
 }
 
+bool tp_job_may_be_tiny(const struct tp_job *job, size_t n_body_bytes)
+{
+    if (job->kind != TP_JOB_FEATURES || !job->served || job->headers.content_encoding ||
+        n_body_bytes > TINY_BODY_BYTES) return false;
+    const int64_t macs = tp_model_macs(job->served->model);
+    return macs >= 0 && macs <= TINY_MACS;
+}
+
 /* A body that may hold an image is not tiny: a few KiB of PNG can be millions of pixels. (What is
  * an "image" behind a tensor is refused undecoded.) */
 bool tp_job_is_tiny(const struct tp_job *job)
 {
-    if (job->kind != TP_JOB_FEATURES || !job->served || job->headers.content_encoding ||
-        job->body.n_bytes > TINY_BODY_BYTES ||
-        !tp_job_begins_with_tensor(job)) return false;
-    int64_t macs = tp_model_macs(job->served->model);
-    return macs >= 0 && macs <= TINY_MACS;
+    return tp_job_may_be_tiny(job, job->body.n_bytes) && tp_job_begins_with_tensor(job);
 }

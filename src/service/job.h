@@ -81,8 +81,10 @@ void tp_job_expire(struct tp_job *job);
  * Releases what only the work needed. */
 bool tp_job_run(struct tp_job *job, struct tp_seat *seat);
 
-/* Whether the job is so small that handing it to another thread would cost more than doing it. */
+/* Whether the job is so small that handing it to another thread would cost more than doing it; and
+ * whether one could be whose body is yet to come, of that length. */
 bool tp_job_is_tiny(const struct tp_job *job);
+bool tp_job_may_be_tiny(const struct tp_job *job, size_t n_body_bytes);
 
 /* Whether the body is JSON whose first key is "tensor": what is behind it is no image. */
 bool tp_job_begins_with_tensor(const struct tp_job *job);

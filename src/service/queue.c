@@ -16,6 +16,7 @@ void tp_queue_put(struct tp_queue *q, struct tp_job *job)
     *(job->next ? &job->next->prev : &q->last) = job;
     *(before ? &before->next : &q->first) = job;
     q->n++;
+    q->ms += job->estimate.ms;
 }
 
 void tp_queue_remove(struct tp_queue *q, struct tp_job *job)
@@ -23,15 +24,15 @@ void tp_queue_remove(struct tp_queue *q, struct tp_job *job)
     *(job->next ? &job->next->prev : &q->last) = job->prev;
     *(job->prev ? &job->prev->next : &q->first) = job->next;
     job->next = job->prev = NULL;
-    q->n--;
+    q->ms = --q->n ? q->ms - job->estimate.ms : 0;           /* and what rounding left with it */
 }
 
 double tp_queue_work_before(const struct tp_queue *q, double due_ms)
 {
-    double ms = 0;
-    for (const struct tp_job *j = q->first; j && j->due_ms <= due_ms; j = j->next)
-        ms += j->estimate.ms;
-    return ms;
+    double ms = q->ms;
+    for (const struct tp_job *j = q->last; j && j->due_ms > due_ms; j = j->prev)
+        ms -= j->estimate.ms;
+    return ms > 0 ? ms : 0;
 }
 
 struct tp_job *tp_queue_take_expired(struct tp_queue *q, double now_ms)

@@ -11,6 +11,7 @@
 struct tp_queue {
     struct tp_job *first, *last;
     int n;
+    double ms;                       /* thread-milliseconds of work in all of them */
 };
 
 /* When a job of that estimate is due that comes at now_ms; tp_clock_ms()'s time. */
