@@ -34,9 +34,9 @@ size_t tp_budget_left(const struct tp_budget *b);            /* SIZE_MAX without
 /* The most that a single request could ever get; SIZE_MAX without a limit. */
 size_t tp_budget_most(const struct tp_budget *b);
 
-/* After much was freed: where more than half of the budget is taken, the allocator's holes go back to
- * the system, since they are in nobody's budget. Not always: pages that every photo uses would be
- * given back and faulted in again by the next (a 1200x900 one took 5.3 ms so, 3.7 without). */
+/* After much was freed: where more than half of the budget is taken, the allocator's holes go back
+ * to the system, since they are in nobody's budget. Not always: the pages that every photo uses
+ * would go and be faulted in by the next (a 1200x900 one took 5.3 ms so, 3.7 without). */
 void tp_budget_relieve(const struct tp_budget *b);
 
 /* What one request has of it. One thread at a time. */

@@ -92,7 +92,8 @@ static void follow_quota(struct tp_workers *workers, const struct tp_cgroup *cgr
 {
     const double quota = tp_cgroup_cpus(cgroup);
     const int before = tp_workers_load(workers).n_threads;
-    const int now = tp_workers_allow(workers, tp_cpu_within(quota));
+    const bool is_less = quota > 0 && quota < tp_cpu_allowed(NULL, 0);
+    const int now = tp_workers_allow(workers, tp_cpu_within(quota), is_less ? quota : 0);
     if (now != before)
         tp_log(TP_LOG_INFO, "the quota is %.2f processors now: %d compute threads, %d before",
                quota, now, before);
@@ -106,6 +107,7 @@ static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loade
 {
     for (;;) {
         const struct timespec most = { .tv_sec = LOOK_SECONDS };
+        follow_quota(workers, cgroup);
         const int number = sigtimedwait(signals, NULL, &most);
         if (number == SIGTERM || number == SIGINT) return number == SIGTERM ? "SIGTERM" : "SIGINT";
         if (number == SIGHUP) {
@@ -113,7 +115,6 @@ static const char *wait_for_end(const sigset_t *signals, struct tp_loader *loade
             reload_tls(http->tls);
             tp_loader_again(loader);
         }
-        follow_quota(workers, cgroup);
         tp_heap_trim_if_worth();
     }
 }

@@ -288,7 +288,7 @@ static bool has_room(struct tp_exchange *ex, const struct tp_framing *framing)
     const struct tp_wait wait = tp_workers_ask(ex->server->workers, least_ms);
     refuse_waiting(ex, wait);
     if (wait.place != TP_PLACE_FREE) return false;
-    if (small) tp_buf_reserve(&ex->job.body, framing->length);    /* a failure shows when it is filled */
+    if (small) tp_buf_reserve(&ex->job.body, framing->length);   /* failed: shown as it fills */
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "ops/parallel.h"
 #include "service/queue.h"
+#include "service/ration.h"
 
 enum {
     MAX_WORKERS = 16,
@@ -40,6 +41,7 @@ struct tp_workers {
     pthread_cond_t calm;             /* a job has ended, or a worker has started */
     struct tp_workers_options options;
     struct tp_queue queue;
+    struct tp_ration ration;
     int n_reserved, n_running;
     int n_allowed;                   /* threads that may compute at once */
     int n_free;                      /* of those, that no job uses; below 0 when fewer are allowed
@@ -121,6 +123,7 @@ static void run_job(struct worker *k, struct tp_job *job, struct tp_seat *seat)
     struct tp_workers *w = k->all;
     const int n_threads = job->n_threads;
     pthread_mutex_unlock(&w->lock);
+    tp_ration_wait(&w->ration);
     tp_job_run(job, seat);                         /* a failure stands in job->err */
     pthread_mutex_lock(&w->lock);
     if (job == k->job) {
@@ -162,6 +165,7 @@ static void lend(struct tp_job *long_job)
     struct worker *k = long_job->lender;
     struct tp_workers *w = k->all;
     struct tp_job *job;
+    tp_ration_wait(&w->ration);
     pthread_mutex_lock(&w->lock);
     end_expired(w);
     while ((job = short_job(k, long_job))) {
@@ -234,6 +238,7 @@ bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *op
     *out = NULL;
     if (!w) return tp_fail(err, TP_NO_MEMORY, "out of memory");
     pthread_mutex_init(&w->lock, NULL);
+    tp_ration_init(&w->ration);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&w->calm, &monotonic);
@@ -284,11 +289,13 @@ void tp_workers_free(struct tp_workers *w)
     for (int i = 0; i < MAX_WORKERS; i++) free(w->workers[i].cpus);
     pthread_cond_destroy(&w->calm);
     pthread_mutex_destroy(&w->lock);
+    tp_ration_fini(&w->ration);
     free(w);
 }
 
-int tp_workers_allow(struct tp_workers *w, int n_threads)
+int tp_workers_allow(struct tp_workers *w, int n_threads, double cpus)
 {
+    tp_ration_set(&w->ration, cpus);
     pthread_mutex_lock(&w->lock);
     int n = n_threads < w->options.n_threads ? n_threads : w->options.n_threads;
     if (n < 1) n = 1;

@@ -26,8 +26,9 @@ bool tp_workers_new(struct tp_workers **out, const struct tp_workers_options *op
 void tp_workers_free(struct tp_workers *w);
 
 /* So many threads may compute at once from now on, at least 1 and never more than it was started
- * with: jobs at work go on with theirs. Returns how many that are. */
-int tp_workers_allow(struct tp_workers *w, int n_threads);
+ * with: jobs at work go on with theirs. All together use no more than so many processors (0: what
+ * they like), see ration.h. Returns how many threads that are. */
+int tp_workers_allow(struct tp_workers *w, int n_threads, double cpus);
 
 /* Whether there is a place in the queue, and how long one would wait there. */
 enum tp_place {

@@ -5,11 +5,11 @@ usage: quota.py [BINARY] [SECONDS]        default: build/tidepool 3; full form: 
 
 Where a control group with a processor quota can be made, the service runs in one; elsewhere it reads one that
 is made up (TIDEPOOL_CGROUP), which nobody enforces: then what counts is the number of threads and the time
-that the process takes of its own accord. Ideal is what one thread does without a quota, times the quota or the
-threads, whichever is less. At last the quota changes while it serves.
-
-A quota that is a whole number is used up by as many busy threads, and the one that reads and writes comes on top:
-throttled a little in every period is what to expect of 1.0 under full load.
+that the process takes of its own accord. Ideal is what a service of one thread without a quota does with a
+second of processor time, measured in turn with it (a shared machine's speed drifts), times the quota or as many
+times what it uses as there are threads, whichever is less. A probe every 5 ms tells
+whether the service stands still. (Below one processor a job may well use up a period's quota before it can rest: how
+often that happens is told, not judged.) At last the quota changes while it serves.
 """
 import os
 import sys
@@ -23,7 +23,7 @@ from service import Service, post, whole
 
 binary = sys.argv[1] if len(sys.argv) > 1 else "build/tidepool"
 seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3
-photo = post("/v1/models/gist/features", png(640, 480))
+photo = post("/v1/models/gist/features", png(1200, 900))
 GROUPS = "/sys/fs/cgroup"
 n_cpus = len(os.sched_getaffinity(0))
 missed = False
@@ -82,9 +82,9 @@ def n_threads(service):
     return int(float(next(l.split()[1] for l in text.splitlines() if l.startswith("tidepool_compute_threads "))))
 
 
-def load(service, n_clients):
-    """Answers and processors in use, a second."""
-    over, counts = time.monotonic() + seconds, [0] * n_clients
+def load(service, n_clients, seconds):
+    """Answers and processors in use, a second; the times of the probes meanwhile."""
+    over, counts, probes = time.monotonic() + seconds, [0] * n_clients, []
 
     def client(i):
         with service.connect() as s:
@@ -95,14 +95,23 @@ def load(service, n_clients):
                     answer += s.recv(65536)
                 counts[i] += 1
 
+    def probe():
+        with service.connect() as s:
+            while time.monotonic() < over:
+                begin = time.monotonic()
+                s.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert b" 200 " in s.recv(65536).split(b"\r\n")[0]
+                probes.append(time.monotonic() - begin)
+                time.sleep(0.005)
+
     before, begin = service.cpu_ms(), time.monotonic()
-    threads = [threading.Thread(target=client, args=(i,)) for i in range(n_clients)]
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(n_clients)] + [threading.Thread(target=probe)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
     took = time.monotonic() - begin
-    return sum(counts) / took, (service.cpu_ms() - before) / 1e3 / took
+    return sum(counts) / took, (service.cpu_ms() - before) / 1e3 / took, probes
 
 
 group = Group()
@@ -110,24 +119,35 @@ print("a control group of its own" if group.real else "no control group can be m
 for quota in (0.5, 1.0, 1.5, 2.0):
     if quota > n_cpus:
         continue
-    one = start(group, 0, "--threads", "1")
-    load(one, 2)
-    alone, _ = load(one, 2)
-    one.stop()
+    one = Service(binary, "--log-requests", "off", "--threads", "1")
     service = start(group, quota)
     wanted = max(1, int(quota))
     threads = n_threads(service)
-    load(service, 2 * wanted)
-    throttled, periods = group.throttled()
-    rate, cpus = load(service, 2 * wanted)
-    after, periods_after = group.throttled()
-    part = (after - throttled) / max(1, periods_after - periods)
+    load(one, 2, 1)
+    load(service, 2 * wanted, 1)
+    throttled, periods, alone, alone_used, rates, used, probes = 0, 0, [], [], [], [], []
+    for _ in range(4):
+        rate, cpus, _ = load(one, 2, seconds / 4)
+        alone.append(rate)
+        alone_used.append(cpus)
+        before, periods_before = group.throttled()
+        rate, cpus, times = load(service, 2 * wanted, seconds / 4)
+        after, periods_after = group.throttled()
+        throttled += after - before
+        periods += periods_after - periods_before
+        rates.append(rate)
+        used.append(cpus)
+        probes += times
+    alone, alone_cpus, rate, cpus = (sum(v) / 4 for v in (alone, alone_used, rates, used))
+    part = throttled / max(1, periods)
+    one.stop()
     end = service.stop()
-    ideal = alone * (min(quota, wanted) if group.real else wanted)
+    ideal = alone * (min(quota / alone_cpus, wanted) if group.real else wanted)
     share = rate / ideal
     most = max(1, quota) + 0.15  # the thread that reads and writes has the rest
+    slowest = sorted(probes)[int(.99 * len(probes))] * 1e3
     judge(f"quota {quota}: {threads} threads (goal {wanted}), {rate:.0f} photos a second, {100 * share:.0f} % of ideal (goal 90), "
-          f"{cpus:.2f} processors in use, throttled {100 * part:.1f} % of periods (goal 5), exit {end}",
+          f"{cpus:.2f} processors in use, throttled {100 * part:.1f} % of periods (goal 5), probes p99 {slowest:.1f} ms, exit {end}",
           threads == wanted and share >= 0.9 and end == 0 and cpus <= most and (part < 0.05 or quota < 1))
 service = start(group, n_cpus)
 found = []
