@@ -24,8 +24,15 @@ void tp_heap_trim_if_worth(void)
 {
     if (mallinfo2().fordblks >= WORTH_BYTES) malloc_trim(0);
 }
+
+size_t tp_heap_used(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
 #else
 void tp_heap_setup(void) {}
+size_t tp_heap_used(void) { return 0; }
 void tp_heap_trim(void) {}
 void tp_heap_trim_if_worth(void) {}
 #endif

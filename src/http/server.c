@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "http/cors.h"
 #include "http/descriptors.h"
@@ -571,7 +572,7 @@ void tp_server_measure(struct tp_server *s, struct tp_buf *b)
         .in_flight = atomic_load(&s->n_exchanges), .connections = info ? info->num_connections : 0,
         .memory_reserved_bytes = (int64_t)tp_budget_taken(s->options.budget),
         .memory_budget_bytes = s->options.budget ? (int64_t)s->options.budget->limit_bytes : 0,
-        .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
+        .heap_bytes = (int64_t)tp_heap_used(), .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
         .cpu = tp_cpu_name() }, s->models);
 }
 

@@ -257,6 +257,9 @@ static void write_gauges(struct tp_buf *b, const struct tp_gauges *g)
     tp_exposition_alone(b, "tidepool_memory_budget_bytes", "gauge",
                         "Memory that requests may reserve together; 0: no budget.",
                         g->memory_budget_bytes);
+    tp_exposition_alone(b, "tidepool_heap_bytes", "gauge",
+                        "What is allocated at this moment, without what the allocator keeps.",
+                        g->heap_bytes);
     tp_exposition_alone(b, "tidepool_log_dropped_total", "counter",
                         "Log lines dropped since nobody read them fast enough.",
                         (int64_t)g->log_dropped);

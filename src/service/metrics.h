@@ -45,7 +45,7 @@ void tp_metrics_reject(struct tp_metrics *m, enum tp_reject reason);     /* NONE
 /* What other rooms know at the moment of asking. */
 struct tp_gauges {
     int64_t queue_depth, in_flight, connections, compute_threads;
-    int64_t memory_reserved_bytes, memory_budget_bytes;
+    int64_t memory_reserved_bytes, memory_budget_bytes, heap_bytes;
     uint64_t log_dropped;
     const char *version, *cpu;
 };
