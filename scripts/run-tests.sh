@@ -115,15 +115,18 @@ build_quietly() {
   fi
 }
 
-# Each kind of kernels that this processor runs is served once. The strongest is what the server picks
-# when left alone, which is how it is tested then.
+# FILE: the kinds of kernels it is to be run with. The strongest that this processor runs is what the server
+# picks when left alone, which is how it is tested then ("", for every file). The others make a difference to
+# numbers, and only to files that ask for them: doors and queues are the same whatever computes behind them.
 cpu_variants() {
   local cpu accepted=()
+  printf '\n'
+  grep -q '^# Run with each kind of kernels' "$1" || return 0
   for cpu in base avx2 avx512 neon; do      # weakest first, as in kernels/dispatch.c
     if TIDEPOOL_CPU=$cpu "$build/tidepool" version > /dev/null 2>&1; then accepted+=("$cpu"); fi
   done
   if [[ ${#accepted[@]} -gt 0 ]]; then unset 'accepted[-1]'; fi
-  printf '%s\n' '' "${accepted[@]}"
+  if [[ ${#accepted[@]} -gt 0 ]]; then printf '%s\n' "${accepted[@]}"; fi
 }
 
 # Programs that were not built are listed too: to run nothing is a failure.
@@ -148,7 +151,7 @@ list_jobs() {
     while read -r cpu; do
       printf '%s\t%s\n' "$(basename "$file")${cpu:+, $cpu}" \
         "${cpu:+TIDEPOOL_CPU=$cpu }TIDEPOOL_BIN='$plain' bats --tap '$file'"
-    done < <(cpu_variants)
+    done < <(cpu_variants "$file")
   done
   [[ -e ${file-} ]] || printf 'No tests/http/*.bats: the service itself is not tested.\n' >&2
 }

@@ -10,8 +10,8 @@ void tp_heap_setup(void);
 /* Blocks of at least that are mapped by themselves: freed, they are gone. */
 enum { TP_HEAP_MAPPED_BYTES = 4 << 20 };
 
-/* What is allocated, in bytes; 0 where the C library does not tell. Takes the time of looking at all
- * that is free: some microseconds. */
+/* What is allocated, in bytes; 0 where the C library does not tell. Looks at all that is free: some
+ * microseconds. */
 size_t tp_heap_used(void);
 
 /* Gives free memory back to the system, from between what is in use too. */

@@ -1,4 +1,5 @@
 /* routes.c - which path and method mean what. */
+#include "http/admission.h"
 #include "http/routes.h"
 
 #include <stdio.h>
@@ -372,7 +373,7 @@ bool tp_routes_begin(struct tp_exchange *ex)
     if (q.ok && take_headers(ex) && take_timeout(ex)) return true;
     if (job->err.code == TP_UNAVAILABLE) {
         ex->rejected = TP_REJECT_MEMORY;
-        ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
+        ex->reply.retry_after_seconds = tp_admission_retry_seconds(ex->server);
     }
     tp_reply_fail(&ex->reply, &job->err, ex->request_id);
     return false;

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <math.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -14,6 +13,7 @@
 
 #include "base/heap.h"
 #include "base/log.h"
+#include "http/admission.h"
 #include "http/cors.h"
 #include "http/descriptors.h"
 #include "http/exchange.h"
@@ -26,9 +26,6 @@ enum {
     CONNECTION_MEMORY_BYTES = 32 << 10,
     ADMIN_CONNECTIONS = 64,
     CONNECTION_BYTES = 40 << 10,     /* that one takes: measured, its pool above all */
-    SMALL_BODY_BYTES = 64 << 10,     /* has its memory at once; larger ones as they come */
-    LET_PASS_BYTES = 16 << 20,       /* of a body that is refused with 503 */
-    MOST_RETRY_SECONDS = 60,
     STOP_MS = 1000,                  /* to answer what was stopped */
     DRAIN_STEP_US = 2000,
 };
@@ -62,6 +59,8 @@ const struct tp_limits *tp_server_limits(const struct tp_server *s) { return &s-
 struct tp_keys *tp_server_keys(const struct tp_server *s) { return s->options.keys; }
 int tp_server_timeout_ms(const struct tp_server *s) { return s->options.request_seconds * 1000; }
 struct tp_budget *tp_server_budget(const struct tp_server *s) { return s->options.budget; }
+struct tp_workers *tp_server_workers(const struct tp_server *s) { return s->workers; }
+const struct tp_cors *tp_server_cors(const struct tp_server *s) { return s->options.cors; }
 struct tp_pace *tp_server_pace(struct tp_server *s) { return &s->pace; }
 int tp_server_port(const struct tp_server *s) { return s->main.port; }
 int tp_server_admin_port(const struct tp_server *s) { return s->admin.port; }
@@ -207,137 +206,15 @@ static enum MHD_Result send_reply(struct tp_exchange *ex)
     return tp_reply_send(&ex->reply, ex->connection, ex->request_id);
 }
 
-static void refuse_large(struct tp_exchange *ex)
-{
-    ex->rejected = TP_REJECT_TOO_LARGE;
-    tp_reply_refuse(&ex->reply, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", ex->request_id,
-                    "the body exceeds the limit of %zu bytes (--max-body)",
-                    ex->server->options.limits.max_body_bytes);
-}
-
-int tp_server_retry_seconds(struct tp_server *s)
-{
-    const double wait_s = tp_workers_load(s->workers).wait_ms / 1e3;
-    const double spread = fmod(tp_clock_ms(), 1);  /* 0 to 1: microseconds are chance enough */
-    const double seconds = ceil(wait_s * (1 + spread / 2));
-    return seconds < 1 ? 1 : seconds > MOST_RETRY_SECONDS ? MOST_RETRY_SECONDS : (int)seconds;
-}
-
-static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
-    TP_PRINTF(3, 4);
-
-static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
-{
-    char why[TP_MESSAGE_BYTES];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
-    va_end(args);
-    ex->rejected = reason;
-    ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
-    tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, "%s",
-                    why);
-}
-
-static void refuse_waiting(struct tp_exchange *ex, struct tp_wait wait)
-{
-    const double s = wait.ms / 1e3;
-    switch (wait.place) {
-    case TP_PLACE_FREE: return;
-    case TP_PLACE_NONE:
-        refuse_now(ex, TP_REJECT_QUEUE_FULL, "the queue is full (--queue-depth), %.1f s of work; "
-                   "try again later", s);
-        return;
-    case TP_PLACE_LONG:
-        refuse_now(ex, TP_REJECT_QUEUE_FULL, "this would wait for some %.1f s, longer than "
-                   "anything may (--queue-seconds); try again later", s);
-        return;
-    case TP_PLACE_LATE:
-        refuse_now(ex, TP_REJECT_DEADLINE, "this would wait for some %.1f s, beyond its deadline "
-                   "of %d ms; try again later", s, ex->job.timeout_ms);
-        return;
-    }
-}
-
-/* A body is not begun with that would take more than half of the memory that is left: the work on
- * those that are there needs some. */
-static bool has_memory_for(struct tp_exchange *ex, uint64_t n_bytes)
-{
-    const struct tp_budget *budget = ex->server->options.budget;
-    if (n_bytes <= tp_budget_left(budget) / 2) return true;
-    if (n_bytes > tp_budget_most(budget) / 2) {
-        ex->rejected = TP_REJECT_TOO_LARGE;
-        tp_reply_refuse(&ex->reply, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", ex->request_id,
-                        "a body of %llu bytes is more than half of the %zu MiB that all requests "
-                        "may take together (--memory-budget)", (unsigned long long)n_bytes,
-                        tp_budget_most(budget) >> 20);
-        return false;
-    }
-    refuse_now(ex, TP_REJECT_MEMORY, "other requests have the memory that this body would need "
-               "(--memory-budget); try again later");
-    return false;
-}
-
-/* Whether the work that the headers announce can be taken at all; asked before its body is read. */
-static bool has_room(struct tp_exchange *ex, const struct tp_framing *framing)
-{
-    const bool known = framing->has_length || !framing->has_body;
-    const bool small = known && framing->length <= SMALL_BODY_BYTES;
-    if (known && !has_memory_for(ex, framing->length)) return false;
-    if (known && tp_job_may_be_tiny(&ex->job, framing->length)) return true;
-    const double least_ms = small ? 0 : atomic_load(&ex->job.pace->usual_ms);
-    const struct tp_wait wait = tp_workers_ask(ex->server->workers, least_ms);
-    refuse_waiting(ex, wait);
-    if (wait.place != TP_PLACE_FREE) return false;
-    if (small) tp_buf_reserve(&ex->job.body, framing->length);   /* failed: shown as it fills */
-    return true;
-}
-
-static void answer_options(struct tp_exchange *ex)
-{
-    const char *asks = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND,
-                                                   "Access-Control-Request-Method");
-    const char *origin = MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, "Origin");
-    if (!tp_cors_answer_options(&ex->reply, asks && origin))
-        tp_reply_refuse(&ex->reply, MHD_HTTP_FORBIDDEN, "forbidden_origin", ex->request_id,
-                        "pages of '%.128s' may not ask this server; --cors-origin lists those "
-                        "that may", origin);
-}
-
 /* Everything that can be said before the body is read. False: ex->reply says it. */
 static bool admit(struct tp_exchange *ex, const char *method, const char *path,
                   const struct tp_framing *framing)
 {
-    ex->route = tp_routes_find(ex, method, path);
-    if (ex->server->options.cors && ex->reply.allow && !strcmp(method, MHD_HTTP_METHOD_OPTIONS)) {
-        answer_options(ex);
-        return false;
-    }
-    if (!tp_policy_authorize(ex, method, path) || !ex->route) return false;
-    if (!ex->route->always && tp_server_draining(ex->server)) {
-        refuse_now(ex, TP_REJECT_DRAINING, "draining: no new work is taken");
-        return false;
-    }
-    if (framing->length > ex->server->options.limits.max_body_bytes) {
-        refuse_large(ex);
-        return false;
-    }
+    if (!tp_admission_judge(ex, method, path, framing)) return false;
     if (ex->route->kind == TP_ROUTE_ANSWER) return true;
     atomic_fetch_add(&ex->server->n_accepted, 1);
-    return tp_routes_begin(ex) && (ex->route->kind != TP_ROUTE_JOB || has_room(ex, framing));
-}
-
-/* Whether a refusal waits for the end of the request, so that the connection stays. Not where a
- * body would follow: the library ends the connection then without reading it. But who is told to
- * come again must hear that, and a connection that is closed on what was sent takes the answer with
- * it: such a body is let pass, unless it is very long or the client waits for a word before it
- * sends it. */
-static bool refuses_later(const struct tp_exchange *ex, const struct tp_framing *framing)
-{
-    if (!framing->has_body) return true;
-    return ex->reply.status == MHD_HTTP_SERVICE_UNAVAILABLE && framing->has_length &&
-           framing->length <= LET_PASS_BYTES &&
-           !MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
+    return tp_routes_begin(ex) &&
+           (ex->route->kind != TP_ROUTE_JOB || tp_admission_has_room(ex, framing));
 }
 
 /* The headers are there. */
@@ -364,7 +241,7 @@ static enum MHD_Result judge(struct tp_exchange *ex, const char *method, const c
     ex->refused = !admit(ex, method, path, &framing);
     tp_watch_name(ex->watched, ex->request_id);
     if (!tp_watch_enter(ex->watched, TP_WATCH_BODY)) return MHD_NO;
-    return ex->refused && !refuses_later(ex, &framing) ? send_reply(ex) : MHD_YES;
+    return ex->refused && !tp_admission_lets_pass(ex, &framing) ? send_reply(ex) : MHD_YES;
 }
 
 static enum MHD_Result take_body(struct tp_exchange *ex, const char *data, size_t *n_bytes)
@@ -400,7 +277,7 @@ static void take_answer(struct tp_exchange *ex)
         ex->rejected = atomic_load(&ex->server->stopping) ? TP_REJECT_DRAINING
                                                           : reason_of(job->err.code);
         if (job->err.code == TP_UNAVAILABLE)
-            ex->reply.retry_after_seconds = tp_server_retry_seconds(ex->server);
+            ex->reply.retry_after_seconds = tp_admission_retry_seconds(ex->server);
         tp_reply_fail(&ex->reply, &job->err, ex->request_id);
         return;
     }
@@ -464,7 +341,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
     if (ex->refused) return send_reply(ex);
     if (ex->route->kind == TP_ROUTE_ANSWER) return answer_now(ex);
     if (ex->overflowed) {
-        if (ex->job.err.code == TP_OK) refuse_large(ex);
+        if (ex->job.err.code == TP_OK) tp_admission_refuse_large(ex);
         else take_answer(ex);
         return send_reply(ex);
     }
@@ -477,7 +354,7 @@ static enum MHD_Result act(struct tp_exchange *ex)
     }
     const struct tp_wait wait = tp_workers_reserve(s->workers, &ex->job);
     if (wait.place != TP_PLACE_FREE) {
-        refuse_waiting(ex, wait);
+        tp_admission_refuse_waiting(ex, wait);
         return send_reply(ex);
     }
     ex->job.owner = ex;
@@ -572,7 +449,8 @@ void tp_server_measure(struct tp_server *s, struct tp_buf *b)
         .in_flight = atomic_load(&s->n_exchanges), .connections = info ? info->num_connections : 0,
         .memory_reserved_bytes = (int64_t)tp_budget_taken(s->options.budget),
         .memory_budget_bytes = s->options.budget ? (int64_t)s->options.budget->limit_bytes : 0,
-        .heap_bytes = (int64_t)tp_heap_used(), .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
+        .heap_bytes = (int64_t)tp_heap_used(),
+        .log_dropped = tp_sink_dropped(s->options.log), .version = TP_VERSION,
         .cpu = tp_cpu_name() }, s->models);
 }
 

@@ -56,20 +56,18 @@ void tp_server_drain(struct tp_server *s, int seconds);
 /* Ends it; the workers must have no job of it left. NULL is fine. */
 void tp_server_free(struct tp_server *s);
 
-/* For the routes. */
+/* For who judges and answers. */
 bool tp_server_draining(const struct tp_server *s);
 struct tp_models *tp_server_models(const struct tp_server *s);
 const struct tp_limits *tp_server_limits(const struct tp_server *s);
 struct tp_keys *tp_server_keys(const struct tp_server *s);
 int tp_server_timeout_ms(const struct tp_server *s);         /* 0: none */
 struct tp_budget *tp_server_budget(const struct tp_server *s);
+struct tp_workers *tp_server_workers(const struct tp_server *s);
+const struct tp_cors *tp_server_cors(const struct tp_server *s);
 
 /* What is learnt from jobs whose model is not known before they run. */
 struct tp_pace *tp_server_pace(struct tp_server *s);
-
-/* When to come again: after what waits now is done, and up to half of that later, so that those who
- * were refused together do not come together. */
-int tp_server_retry_seconds(struct tp_server *s);
 
 /* Whom to ask for changes of the repository; NULL: that is not allowed (--model-control). */
 struct tp_loader *tp_server_loader(const struct tp_server *s);

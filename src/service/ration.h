@@ -27,7 +27,7 @@ void tp_ration_set(struct tp_ration *r, double cpus);
  * at all without one. For threads that compute, whenever they could as well not. */
 void tp_ration_wait(struct tp_ration *r);
 
-/* That decision: how long to rest when at wall_ms the process has used used_ms of processor time. */
+/* That decision: how long to rest when used_ms of processor time have been used by wall_ms. */
 double tp_ration_rest_ms(struct tp_ration *r, double wall_ms, double used_ms);
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # embeddings.bats - OpenAI's embeddings, of images: numbers and base64, lists, which layer, errors; and OpenAI's own npm
 # client where OPENAI_MODULE names the folder of its package (it is not needed otherwise).
+# Run with each kind of kernels that this processor has.
 
 load server
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # features.bats - every kind of input, what is asked of it, and the form of the answer.
+# Run with each kind of kernels that this processor has.
 
 load server
 

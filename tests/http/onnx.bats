@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # onnx.bats - ONNX files over HTTP: what they are told to hold, any of their layers, pooled; what is no model is named.
+# Run with each kind of kernels that this processor has.
 
 load server
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # pooling.bats - the catalogue: every form of pooling by hand's numbers, in the query, in JSON and as flags; what
 # is refused says what would be right.
+# Run with each kind of kernels that this processor has.
 
 load server
 

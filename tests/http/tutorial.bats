@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # tutorial.bats - every number of "A Gentle Introduction to Pooling Layers for Convolutional Neural
 # Networks", from the built-in and from a posted pipeline.
+# Run with each kind of kernels that this processor has.
 
 load server
 
