@@ -69,6 +69,8 @@ static const struct {
                                  { 2, SCMP_CMP_EQ, TCP_CORK, 0 } } },
     { SCMP_SYS(setsockopt), 2, { { 1, SCMP_CMP_EQ, IPPROTO_TCP, 0 },
                                  { 2, SCMP_CMP_EQ, TCP_USER_TIMEOUT, 0 } } },
+    { SCMP_SYS(setsockopt), 2, { { 1, SCMP_CMP_EQ, IPPROTO_TCP, 0 },
+                                 { 2, SCMP_CMP_EQ, TCP_NOTSENT_LOWAT, 0 } } },
     { SCMP_SYS(setsockopt), 2, { { 1, SCMP_CMP_EQ, SOL_SOCKET, 0 },
                                  { 2, SCMP_CMP_EQ, SO_LINGER, 0 } } },
     { SCMP_SYS(getsockopt), 2, { { 1, SCMP_CMP_EQ, IPPROTO_TCP, 0 },     /* http/watch.c */

@@ -48,6 +48,15 @@ cut_within() {
   cut_within 20
 }
 
+@test "of answers that nobody reads, little lies in the system's buffers" {
+  local n_bytes
+  [ -r /proc/net/tcp ] || skip "there is no /proc/net/tcp"
+  run client unread
+  n_bytes=$(sed -n 's/^waiting //p' <<<"$output")
+  echo "$output"
+  [ "$n_bytes" -gt 0 ] && [ "$n_bytes" -le $((256 << 10)) ]
+}
+
 @test "a connection without requests is closed, without a word" {
   run client idle
   cut_within 20

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """client.py - one client that is slow in one way; prints what it got, and when it was cut.
 
-usage: client.py PORT head|body|chunks|reader|idle|upload|hello|hold [N]
+usage: client.py PORT head|body|chunks|reader|unread|idle|upload|hello|hold [N]
 
 With TLS=1 in the environment it speaks TLS; `hello` never gets as far.
 """
@@ -68,6 +68,18 @@ def read_slowly(s):
     return b"", None
 
 
+def unread(s):
+    """Asks for four large answers and reads none; the bytes of them that wait on the service's side of the socket."""
+    s.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 4)
+    time.sleep(1)
+    ends = f":{PORT:04X}", f":{s.getsockname()[1]:04X}"
+    for line in open("/proc/net/tcp"):
+        f = line.split()
+        if (f[1][-5:], f[2][-5:]) == ends:
+            return b"waiting %d" % int(f[4].split(":")[0], 16)
+    return b"no such connection"
+
+
 def upload(s, n_bytes, seconds):
     s.sendall(POST + b"Content-Length: %d\r\n\r\n" % n_bytes)
     for _ in range(50):
@@ -94,6 +106,8 @@ def main():
         got, cut = drip(connect(), b"", 0.2) if N == 0 else idle_after_reply()
     elif HOW == "reader":
         got, cut = read_slowly(connect(receive_bytes=1024))
+    elif HOW == "unread":
+        got = unread(connect(receive_bytes=1024))
     elif HOW == "hello":
         s = connect()
         s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello of 508 bytes begins
