@@ -57,22 +57,6 @@ void tp_arena_fini(struct tp_arena *a)
     *a = (struct tp_arena){ .limit_bytes = a->limit_bytes, .share = a->share };
 }
 
-void tp_arena_reset(struct tp_arena *a)
-{
-    struct tp_arena_chunk *keep = a->chunks;
-    if (!keep) return;
-    free_chunks(keep->next);
-    keep->next = NULL;
-    if (keep->n_bytes > LARGE_CHUNK_BYTES) {    /* a big job must not hold its peak for ever */
-        tp_arena_fini(a);
-        return;
-    }
-    POISON(keep->space, keep->n_bytes);
-    tp_share_release(a->share, a->total_bytes + a->charged_bytes - keep->n_bytes);
-    a->used_bytes = a->charged_bytes = 0;
-    a->total_bytes = keep->n_bytes;
-}
-
 size_t tp_arena_room(const struct tp_arena *a)
 {
     return a->limit_bytes - a->total_bytes - a->charged_bytes;

@@ -20,9 +20,6 @@ void tp_arena_init(struct tp_arena *a, size_t limit_bytes);
 /* Frees everything; the arena is empty again and may be used on. */
 void tp_arena_fini(struct tp_arena *a);
 
-/* Forgets everything but keeps one small chunk warm for the next use. */
-void tp_arena_reset(struct tp_arena *a);
-
 /* `bytes` of uninitialised memory, 64-byte aligned; NULL at the limit or when memory is out. */
 void *tp_arena_alloc(struct tp_arena *a, size_t bytes);
 

@@ -8,19 +8,28 @@ static size_t mib_up(size_t n_bytes) { return (n_bytes >> 20) + (n_bytes % (1 <<
 void tp_budget_init(struct tp_budget *b, size_t limit_bytes)
 {
     b->limit_bytes = limit_bytes;
+    b->spare_bytes = 0;
     atomic_init(&b->taken_bytes, 0);
     atomic_init(&b->fixed_bytes, 0);
 }
 
-bool tp_budget_take(struct tp_budget *b, size_t n_bytes)
+static bool take_below(struct tp_budget *b, size_t n_bytes, size_t limit_bytes)
 {
-    if (!b) return true;
     size_t taken = atomic_load(&b->taken_bytes);
     do {
-        if (b->limit_bytes && (taken > b->limit_bytes || n_bytes > b->limit_bytes - taken))
-            return false;
+        if (b->limit_bytes && (taken > limit_bytes || n_bytes > limit_bytes - taken)) return false;
     } while (!atomic_compare_exchange_weak(&b->taken_bytes, &taken, taken + n_bytes));
     return true;
+}
+
+bool tp_budget_take(struct tp_budget *b, size_t n_bytes)
+{
+    return !b || take_below(b, n_bytes, b->limit_bytes);
+}
+
+bool tp_budget_take_spare(struct tp_budget *b, size_t n_bytes)
+{
+    return !b || take_below(b, n_bytes, b->limit_bytes + b->spare_bytes);
 }
 
 void tp_budget_give(struct tp_budget *b, size_t n_bytes)

@@ -13,6 +13,7 @@
 /* Shared by all threads. */
 struct tp_budget {
     size_t limit_bytes;              /* 0: none, everything fits */
+    size_t spare_bytes;              /* beyond it, for what must get in even so */
     _Atomic size_t taken_bytes;
     _Atomic size_t fixed_bytes;      /* of those, what no request's end gives back: the program,
                                         its models */
@@ -23,6 +24,9 @@ void tp_budget_init(struct tp_budget *b, size_t limit_bytes);
 /* False: it does not fit, nothing is taken. NULL for a budget is fine, here and below: none. */
 bool tp_budget_take(struct tp_budget *b, size_t n_bytes) TP_MUST_USE;
 void tp_budget_give(struct tp_budget *b, size_t n_bytes);
+
+/* The same for little that must get in when requests have taken all: it may use what is spare. */
+bool tp_budget_take_spare(struct tp_budget *b, size_t n_bytes) TP_MUST_USE;
 
 /* The same for what lasts. */
 bool tp_budget_fix(struct tp_budget *b, size_t n_bytes) TP_MUST_USE;

@@ -109,7 +109,7 @@ static void connect_or_close(void *cls, struct MHD_Connection *connection, void 
         return;
     }
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    if (tp_budget_take(budget, CONNECTION_BYTES)) {
+    if (tp_budget_take_spare(budget, CONNECTION_BYTES)) {
         *context = tp_watch_add(s->watch, fd);
         bound_unsent(fd);
         if (*context) return;

@@ -29,6 +29,7 @@ bool tp_memory_account(struct tp_budget *b, struct tp_err *err)
                        own >> 20, (least >> 20) + 1);
     if (!tp_budget_fix(b, own + slack))
         return tp_fail(err, TP_INTERNAL, "--memory-budget: nothing is left of it");
+    b->spare_bytes = slack / 2;      /* of what stays free: who comes must hear that all is taken */
     tp_log(TP_LOG_INFO, "memory: of %zu MiB (--memory-budget) the program takes %zu, %zu stay "
            "free; models, connections (40 KiB each) and requests share %zu", limit >> 20,
            own >> 20, slack >> 20, tp_budget_left(b) >> 20);

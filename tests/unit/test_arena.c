@@ -1,4 +1,4 @@
-/* test_arena.c - the arena: alignment, the ceiling, what survives a reset. */
+/* test_arena.c - the arena: alignment, the ceiling, what is poisoned. */
 #include "check.h"
 
 #include <string.h>
@@ -98,7 +98,7 @@ static void zalloc_zeroes_memory_that_was_used_before(void **state)
     struct tp_arena a;
     tp_arena_init(&a, SIZE_MAX);
     memset(tp_arena_alloc(&a, 1000), 0xff, 1000);
-    tp_arena_reset(&a);
+    tp_arena_fini(&a);
     const unsigned char *p = tp_arena_zalloc(&a, 100, 10);
     for (int i = 0; i < 1000; i++) assert_int_equal(p[i], 0);
     tp_arena_fini(&a);
@@ -129,34 +129,7 @@ static void printf_gives_room_for_any_length(void **state)
     tp_arena_fini(&a);
 }
 
-static void reset_keeps_a_small_chunk_and_gives_it_out_again(void **state)
-{
-    (void)state;
-    struct tp_arena a;
-    tp_arena_init(&a, SIZE_MAX);
-    void *first = tp_arena_alloc(&a, 100);
-    size_t warm = a.total_bytes;
-    tp_arena_reset(&a);
-    assert_int_equal(a.total_bytes, warm);
-    assert_ptr_equal(tp_arena_alloc(&a, 100), first);
-    tp_arena_fini(&a);
-}
-
-static void reset_lets_go_of_a_big_jobs_memory(void **state)
-{
-    (void)state;
-    struct tp_arena a;
-    tp_arena_init(&a, SIZE_MAX);
-    assert_non_null(tp_arena_alloc(&a, 8 * MIB));
-    tp_arena_reset(&a);
-    assert_true(a.total_bytes < MIB);
-    for (int i = 0; i < 100; i++) assert_non_null(tp_arena_alloc(&a, 100000));
-    tp_arena_reset(&a);
-    assert_true(a.total_bytes < MIB);
-    tp_arena_fini(&a);
-}
-
-static void a_reset_arena_keeps_its_limit(void **state)
+static void an_arena_that_was_freed_keeps_its_limit(void **state)
 {
     (void)state;
     struct tp_arena a;
@@ -164,21 +137,17 @@ static void a_reset_arena_keeps_its_limit(void **state)
     for (int round = 0; round < 3; round++) {
         assert_non_null(tp_arena_alloc(&a, MIB / 2));
         assert_null(tp_arena_alloc(&a, MIB));
-        tp_arena_reset(&a);
+        tp_arena_fini(&a);
+        assert_int_equal(a.limit_bytes, MIB);
+        assert_int_equal(a.total_bytes, 0);
     }
-    tp_arena_fini(&a);
-    assert_int_equal(a.limit_bytes, MIB);
-    assert_int_equal(a.total_bytes, 0);
-    assert_non_null(tp_arena_alloc(&a, MIB / 2));
-    tp_arena_fini(&a);
 }
 
-static void an_unused_arena_may_be_reset_or_freed(void **state)
+static void an_unused_arena_may_be_freed(void **state)
 {
     (void)state;
     struct tp_arena a;
     tp_arena_init(&a, MIB);
-    tp_arena_reset(&a);
     tp_arena_fini(&a);
     tp_arena_fini(&a);
 }
@@ -211,8 +180,6 @@ static void the_byte_behind_an_object_is_poisoned(void **state)
     assert_true(__asan_address_is_poisoned(one + 64));
     assert_false(__asan_address_is_poisoned(two + 12));
     assert_true(__asan_address_is_poisoned(two + 13));
-    tp_arena_reset(&a);
-    assert_true(__asan_address_is_poisoned(one));
     tp_arena_fini(&a);
 }
 #endif
@@ -229,10 +196,8 @@ int main(void)
         cmocka_unit_test(zalloc_zeroes_memory_that_was_used_before),
         cmocka_unit_test(strndup_takes_just_the_bytes_asked_for),
         cmocka_unit_test(printf_gives_room_for_any_length),
-        cmocka_unit_test(reset_keeps_a_small_chunk_and_gives_it_out_again),
-        cmocka_unit_test(reset_lets_go_of_a_big_jobs_memory),
-        cmocka_unit_test(a_reset_arena_keeps_its_limit),
-        cmocka_unit_test(an_unused_arena_may_be_reset_or_freed),
+        cmocka_unit_test(an_arena_that_was_freed_keeps_its_limit),
+        cmocka_unit_test(an_unused_arena_may_be_freed),
         cmocka_unit_test(null_means_too_large_at_a_limit_and_no_memory_without_one),
 #ifdef __SANITIZE_ADDRESS__
         cmocka_unit_test(the_byte_behind_an_object_is_poisoned),

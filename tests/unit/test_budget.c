@@ -23,6 +23,24 @@ static void no_more_is_given_than_there_is(void **state)
     assert_int_equal(tp_budget_taken(&b), 40);
 }
 
+static void what_is_spare_is_for_those_who_ask_for_it(void **state)
+{
+    (void)state;
+    struct tp_budget b;
+    tp_budget_init(&b, 100);
+    b.spare_bytes = 10;
+    assert_true(tp_budget_take(&b, 100));
+    assert_false(tp_budget_take(&b, 1));
+    assert_true(tp_budget_take_spare(&b, 6));
+    assert_false(tp_budget_take_spare(&b, 5));
+    assert_false(tp_budget_take(&b, 1));
+    assert_int_equal(tp_budget_left(&b), 0);
+    assert_true(tp_budget_take_spare(&b, 4));
+    tp_budget_give(&b, 20);
+    assert_true(tp_budget_take(&b, 10));
+    assert_false(tp_budget_take(&b, 1));
+}
+
 static void what_is_fixed_is_out_of_reach_for_ever(void **state)
 {
     (void)state;
@@ -174,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_refusal_tells_whether_coming_again_helps),
         cmocka_unit_test(arenas_and_buffers_ask_before_they_allocate),
         cmocka_unit_test(a_buffer_gives_back_room_that_it_did_not_need),
+        cmocka_unit_test(what_is_spare_is_for_those_who_ask_for_it),
         cmocka_unit_test(threads_never_take_more_than_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
