@@ -385,11 +385,11 @@ bool tp_workers_drain(struct tp_workers *w, double deadline_ms)
     const bool bounded = isfinite(deadline_ms);
     const struct timespec until = { (time_t)(bounded ? deadline_ms / 1e3 : 0),
                                     (long)(bounded ? fmod(deadline_ms, 1e3) * 1e6 : 0) };
-    int failed = 0;
     pthread_mutex_lock(&w->lock);
-    while ((w->queue.n || w->n_reserved || w->n_running) && !failed)
-        failed = bounded ? pthread_cond_timedwait(&w->calm, &w->lock, &until)
-                         : pthread_cond_wait(&w->calm, &w->lock);
+    while ((w->queue.n || w->n_reserved || w->n_running) && tp_clock_ms() < deadline_ms) {
+        if (bounded) pthread_cond_timedwait(&w->calm, &w->lock, &until);
+        else pthread_cond_wait(&w->calm, &w->lock);
+    }
     const bool calm = !w->queue.n && !w->n_reserved && !w->n_running;
     pthread_mutex_unlock(&w->lock);
     return calm;
