@@ -125,8 +125,7 @@ cpu_variants() {
   for cpu in base avx2 avx512 neon; do      # weakest first, as in kernels/dispatch.c
     if TIDEPOOL_CPU=$cpu "$build/tidepool" version > /dev/null 2>&1; then accepted+=("$cpu"); fi
   done
-  if [[ ${#accepted[@]} -gt 0 ]]; then unset 'accepted[-1]'; fi
-  if [[ ${#accepted[@]} -gt 0 ]]; then printf '%s\n' "${accepted[@]}"; fi
+  [[ ${#accepted[@]} -lt 2 ]] || printf '%s\n' "${accepted[@]::${#accepted[@]}-1}"
 }
 
 # Programs that were not built are listed too: to run nothing is a failure.

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "http/cors.h"
@@ -36,15 +35,13 @@ static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char
 
 static void refuse_now(struct tp_exchange *ex, enum tp_reject reason, const char *fmt, ...)
 {
-    char why[TP_MESSAGE_BYTES];
     va_list args;
-    va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
-    va_end(args);
     ex->rejected = reason;
     ex->reply.retry_after_seconds = tp_admission_retry_seconds(ex->server);
-    tp_reply_refuse(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, "%s",
-                    why);
+    va_start(args, fmt);
+    tp_reply_refuse_v(&ex->reply, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", ex->request_id, fmt,
+                      args);
+    va_end(args);
 }
 
 void tp_admission_refuse_waiting(struct tp_exchange *ex, struct tp_wait wait)

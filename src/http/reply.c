@@ -38,11 +38,17 @@ void tp_reply_fail(struct tp_reply *r, const struct tp_err *err, const char *req
 void tp_reply_refuse(struct tp_reply *r, unsigned status, const char *code, const char *request_id,
                      const char *fmt, ...)
 {
-    char message[TP_MESSAGE_BYTES];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(message, sizeof message, fmt, args);
+    tp_reply_refuse_v(r, status, code, request_id, fmt, args);
     va_end(args);
+}
+
+void tp_reply_refuse_v(struct tp_reply *r, unsigned status, const char *code,
+                       const char *request_id, const char *fmt, va_list args)
+{
+    char message[TP_MESSAGE_BYTES];
+    vsnprintf(message, sizeof message, fmt, args);
     r->status = status;
     tp_buf_fini(&r->body);
     r->head = (struct tp_head){ 0 };

@@ -3,6 +3,7 @@
 #define TP_REPLY_H
 
 #include <microhttpd.h>
+#include <stdarg.h>
 
 #include "base/buf.h"
 #include "formats/dialect.h"
@@ -30,6 +31,8 @@ void tp_reply_fail(struct tp_reply *r, const struct tp_err *err, const char *req
 /* The same for what only HTTP knows: a status, its code in JSON, and a message. */
 void tp_reply_refuse(struct tp_reply *r, unsigned status, const char *code, const char *request_id,
                      const char *fmt, ...) TP_PRINTF(5, 6);
+void tp_reply_refuse_v(struct tp_reply *r, unsigned status, const char *code,
+                       const char *request_id, const char *fmt, va_list args) TP_PRINTF(5, 0);
 
 /* Queues the reply; its body is no longer the caller's. */
 enum MHD_Result tp_reply_send(struct tp_reply *r, struct MHD_Connection *connection,

@@ -29,6 +29,11 @@ strict() {
     END { exit failed }'
 }
 
+@test "what is allocated is told, where the C library tells it" {
+  [ "$(metrics | grep -c '^tidepool_heap_bytes [0-9]')" = 1 ]
+  if ! grep -q __asan_init "$TIDEPOOL_BIN"; then [ "$(gauge tidepool_heap_bytes)" -gt 100000 ]; fi
+}
+
 @test "the text is Prometheus's, 0.0.4" {
   post /v1/models/line-detector/features -d "{\"tensor\":$LINE}"
   expect_status 200

@@ -37,19 +37,6 @@ photo() {
   expect_status 200
 }
 
-# reload: asks for it and waits for its end.
-reload() {
-  local i before
-  before=$(grep -c 'read again' "$SERVER_LOG" || true)
-  kill -HUP "$SERVER_PID"
-  for ((i = 0; i < 600; i++)); do
-    if [ "$(grep -c 'read again' "$SERVER_LOG" || true)" -gt "$before" ]; then return; fi
-    sleep 0.05
-  done
-  cat "$SERVER_LOG"
-  return 1
-}
-
 # of_process FIELD: from the kernel's status of the service, the same for all its threads.
 of_process() { sed -n "s/^$1:\s*//p" "/proc/$SERVER_PID"/task/*/status | sort -u; }
 
@@ -89,11 +76,11 @@ of_process() { sed -n "s/^$1:\s*//p" "/proc/$SERVER_PID"/task/*/status | sort -u
     for name in b c d; do cp tests/data/onnx/residual.onnx "$MODELS/$name.onnx"; done
     mkdir -p "$MODELS/deep"
     cp tests/data/onnx/residual.onnx "$MODELS/deep/model.onnx"
-    reload
+    reload 'read again' 30
     features a
     features deep
     rm -r "$MODELS"/{b,c,d}.onnx "$MODELS/deep"
-    reload
+    reload 'read again' 30
   done
   request "$URL/v1/models"
   expect '[.models[] | select(.source == "file") | .name]' '["a"]'
@@ -108,7 +95,7 @@ of_process() { sed -n "s/^$1:\s*//p" "/proc/$SERVER_PID"/task/*/status | sort -u
   features early
   grep -q 'Landlock ABI' "$SERVER_LOG" || skip 'no Landlock'
   ln -s "$STORE/blob2" "$MODELS/late.onnx"
-  reload
+  reload 'read again' 30
   grep -q 'model late is not served: .*late.onnx: Permission denied' "$SERVER_LOG"
   features early
   stop_server

@@ -45,12 +45,12 @@ wait_for_line() {
   return 1
 }
 
-# reload TEXT: asks for it and waits until the log has one more line that holds TEXT.
+# reload TEXT [SECONDS]: asks for it and waits, 10 s at most, until the log has one more line that holds TEXT.
 reload() {
   local before i
   before=$(grep -c "$1" "$SERVER_LOG" || true)
   kill -HUP "$SERVER_PID"
-  for ((i = 0; i < 200; i++)); do
+  for ((i = 0; i < 20 * ${2:-10}; i++)); do
     if [ "$(grep -c "$1" "$SERVER_LOG" || true)" -gt "$before" ]; then return; fi
     sleep 0.05
   done

@@ -12,9 +12,9 @@ time and the queue's bound, that of refusals 10 ms, and the next photo after it 
 time that one takes a second service that had nothing to do meanwhile.
 
 Reading and refusing a request takes 80 to 130 us of a processor on a virtual machine, half of them the
-system's for sending the answer and waking who waits for it. Nine refusals for each answer are 3 % of the
-time of one that computes for 40 ms, as ResNet-50 does on one thread, and 20 % of one that takes 4. So the
-first is judged; of the second, a photo whose decoding is most of its work, the share is told.
+system's for sending the answer and waking who waits for it. Nine refusals for each answer are 3 to 5 % of
+the time of one that computes for 25 ms, and 20 % of one that takes 4. So the first is judged; of the second,
+a photo whose decoding is most of its work, the share is told.
 """
 import base64
 import gc
@@ -126,7 +126,7 @@ def tell(label, result):
 
 
 def a_pipeline():
-    """Some 40 ms on one thread, nearly all of them in a layer."""
+    """Some 25 ms on one thread, most of them in a layer."""
     return post("/v1/run", json.dumps({
         "pipeline": {"input": {"shape": [360, 360, 3]}, "layers": [
             {"type": "LpPooling2D", "name": "lp", "pool_size": [31, 31], "strides": [1, 1], "padding": "same"}]},
@@ -135,7 +135,8 @@ def a_pipeline():
 
 
 def judge(what, request, least):
-    """Puts the service under that request's load; least: the share of its capacity that must be left."""
+    """Puts the service under that request's load; least: the share of its capacity that must be left,
+    None where it is only told."""
     os.sched_setaffinity(0, set(cpus[:-1]) or set(cpus))
     service, idle = (Service(binary, "--log-requests", "off", "--queue-seconds", str(QUEUE_SECONDS), "--max-connections", "2048")
                      for _ in range(2))
@@ -159,7 +160,7 @@ def judge(what, request, least):
     after, ordinary = percentile(again, .5), percentile(ordinary, .5)
     print(f"afterwards: the first {first * 1e3:.1f} ms, then {after * 1e3:.1f}; the other service {ordinary * 1e3:.1f}")
     goals = [
-        ("answers at 10 x / capacity", peak / capacity, least, peak >= least * capacity),
+        ("answers at 10 x / capacity", peak / capacity, least, least is None or peak >= least * capacity),
         ("p99 of answers, s", p99, 2 * (own + QUEUE_SECONDS), p99 <= 2 * (own + QUEUE_SECONDS)),
         ("p99 of refusals, ms", refusals * 1e3, 10, refusals <= .010),
         ("the first afterwards, s", first, 1, first <= 1),
@@ -167,7 +168,7 @@ def judge(what, request, least):
         ("answered wrongly or not at all", others, 0, others == 0),
     ]
     for name, value, goal, reached in goals:
-        print(f"{name}: {value:.2f}" + (f" (goal {goal:.2f})" if goal is not least or least else "") + ("" if reached else "  MISSED"))
+        print(f"{name}: {value:.2f}" + ("" if goal is None else f" (goal {goal:.2f})") + ("" if reached else "  MISSED"))
     idle.stop()
     return service.stop() == 0 and all(g[3] for g in goals)
 
@@ -175,5 +176,5 @@ def judge(what, request, least):
 gc.disable()
 cpus = sorted(os.sched_getaffinity(0))
 reached = judge("a pipeline", a_pipeline(), .95)
-reached &= judge("a photo", post("/v1/models/gist/features", png(1200, 900)), 0)
+reached &= judge("a photo", post("/v1/models/gist/features", png(1200, 900)), None)
 sys.exit(not reached)

@@ -71,10 +71,10 @@ class Group:
         return int(stat["nr_throttled"]), int(stat["nr_periods"])
 
 
-def start(group, cpus, *flags):
+def start(group, cpus):
     group.set(cpus)
     env = dict(os.environ, **({} if group.real else {"TIDEPOOL_CGROUP": group.folder}))
-    return Service(binary, "--log-requests", "off", *flags, env=env, preexec_fn=group.enter)
+    return Service(binary, "--log-requests", "off", env=env, preexec_fn=group.enter)
 
 
 def n_threads(service):
